@@ -6,3 +6,4 @@
 pub mod bucket;
 pub mod clock;
 pub mod disk;
+pub mod format;
