@@ -9,6 +9,19 @@
 //! each 4 KiB page on its own otherwise. A name made, renamed or removed survives a power cut only after
 //! [`Disk::sync_dir`] of its directory; a directory's own name after `sync_dir` of its parent.
 
+mod beneath;
+mod fs_kind;
+mod lock;
+mod path;
+mod real;
+mod real_file;
+#[cfg(test)]
+mod tests;
+
+pub use fs_kind::FsKind;
+pub use lock::{LockError, StoreLock};
+pub use real::RealDisk;
+
 use std::{io, sync::Arc};
 
 /// One directory entry of the disk.
@@ -59,6 +72,8 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file of a [`Disk`]. All calls take positions: there is no cursor, and they may run in parallel.
+// `is_empty` would be one more call for each disk to count and fail, and nobody asks it.
+#[allow(clippy::len_without_is_empty)]
 pub trait DiskFile: Send + Sync {
     /// Length of the file in bytes, allocated tail included.
     fn len(&self) -> io::Result<u64>;
