@@ -7,3 +7,4 @@ pub mod bucket;
 pub mod clock;
 pub mod disk;
 pub mod format;
+pub mod kms;
