@@ -7,4 +7,5 @@ pub mod bucket;
 pub mod clock;
 pub mod disk;
 pub mod format;
+pub mod fs;
 pub mod kms;
