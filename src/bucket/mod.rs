@@ -5,8 +5,10 @@
 
 mod batch;
 mod error;
+mod memory;
 mod traits;
 
 pub use batch::{Batch, SegmentId, SegmentRef};
 pub use error::StoreError;
+pub use memory::{MemoryFaults, MemoryStore, Tickets};
 pub use traits::{Committed, Completion, Cursor, MetaStore, Number, PendingSegment, SegmentStore, Snapshot};

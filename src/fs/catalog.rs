@@ -1,7 +1,10 @@
 //! The catalog: which buckets there are.
 
 use super::{BucketHost, FsError, FsResult, Namespace, RootAttributes};
-use crate::{bucket::MetaStore, clock::{Clock, UnixNanos}};
+use crate::{
+    bucket::MetaStore,
+    clock::{Clock, UnixNanos},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How far a bucket is in its life.

@@ -102,6 +102,7 @@ impl FsError {
     }
 
     /// An I/O error without a system call behind it.
+    #[allow(dead_code)]
     pub(crate) fn io(what: impl Into<String>) -> Self {
         Self::Io { what: Arc::from(what.into()), source: None }
     }

@@ -38,7 +38,9 @@ pub use error::{FsError, FsResult};
 pub use get::ObjectReader;
 pub use handle::{Access, Handle, SeekTo};
 pub use host::{BucketHost, BucketParts};
-pub use inode::{Attributes, DirectoryFacts, ETag, FileKind, Ino, Inode, NewNode, Owner, Place, SetAttributes, SetTime};
+pub use inode::{
+    Attributes, DirectoryFacts, ETag, FileKind, Ino, Inode, NewNode, Owner, Place, SetAttributes, SetTime,
+};
 pub use listing::{ListEntry, ListFrom, ListPage, ListRequest};
 pub use namespace::{Done, EncryptionStatus, Namespace, NamespaceParts, NamespaceUsage, RootAttributes, RootKeeper};
 pub use object::{Conditions, Deleted, MD5_OF_NOTHING, ObjectAttributes, ObjectInfo, PutOptions};

@@ -126,7 +126,9 @@ impl Namespace {
 
     /// Calls `done` when everything up to `number` is durable, or never will be.
     pub fn when_durable(&self, number: Number, done: impl FnOnce(FsResult<()>) + Send + 'static) {
-        self.parts.meta.when_durable(number, Box::new(|result: Result<(), StoreError>| done(result.map_err(Into::into))));
+        self.parts
+            .meta
+            .when_durable(number, Box::new(|result: Result<(), StoreError>| done(result.map_err(Into::into))));
     }
 
     /// Commits what has been written and not committed for at least `age` (zero: everything). To be called about every
