@@ -5,6 +5,7 @@
 
 pub mod bucket;
 pub mod clock;
+pub mod crypt;
 pub mod disk;
 pub mod format;
 pub mod fs;
