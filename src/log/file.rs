@@ -6,7 +6,10 @@ use crate::{
     disk::DiskFile,
     format::{Encoder, FORMAT_VERSION},
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// What is known of a log file beside its bytes; the manifest carries it from one opening to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,7 @@ pub struct LogFile {
     pub capacity: u64,
     pub(super) magic: FrameMagic,
     pub(super) batches: RecordSealer,
+    pub(super) pins: AtomicU64,
     disk: Arc<dyn DiskFile>,
 }
 
@@ -72,6 +76,7 @@ impl LogFile {
             capacity,
             magic: FrameMagic::of(header.file),
             batches: key.batch_sealer()?,
+            pins: AtomicU64::new(0),
             disk,
         })
     }
@@ -89,8 +94,15 @@ impl LogFile {
             capacity: state.capacity,
             magic: FrameMagic::of(state.file),
             batches: key.batch_sealer()?,
+            pins: AtomicU64::new(0),
             disk,
         })
+    }
+
+    /// Whether content in the file still waits for the batch that publishes it.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pins.load(Ordering::Acquire) > 0
     }
 
     /// What is bound to a batch of this file beside its number.

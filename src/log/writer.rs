@@ -4,7 +4,7 @@
 //! offset is taken; a batch is written under the commit lock (so batches lie in order), content is written by its own
 //! thread in parallel. Only when no next file was prepared ahead does an append wait for one to be made.
 
-use super::{Cut, FrameKind, GroupSync, LogError, LogFile, LogState, PREAMBLE_BYTES, Place, frame_span};
+use super::{Cut, FrameKind, GroupSync, LogError, LogFile, LogState, PREAMBLE_BYTES, Pin, Place, frame_span};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Makes log files; the bucket knows numbers, keys, sizes and the disk.
@@ -18,7 +18,7 @@ pub trait LogFactory: Send + Sync {
 }
 
 /// Where the log ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Tail {
     /// Number of the last batch.
     pub number: u64,
@@ -29,7 +29,6 @@ pub struct Tail {
 struct Append {
     file: Arc<LogFile>,
     offset: u64,
-    next: Option<Arc<LogFile>>,
     tail: Tail,
     closed: Vec<LogState>,
 }
@@ -37,6 +36,11 @@ struct Append {
 /// The end of a bucket's log that is written.
 pub struct LogWriter {
     append: Mutex<Append>,
+    /// The file prepared ahead. Held while one is made, so that a file never gets two successors; taken inside
+    /// `append`, and alone by whoever prepares.
+    next: Mutex<Option<Arc<LogFile>>>,
+    /// The file in use, once more, for whoever holds `next`; changed only under both locks. A leaf.
+    in_use: Mutex<Arc<LogFile>>,
     factory: Box<dyn LogFactory>,
     sync: Arc<GroupSync>,
     failed: OnceLock<LogError>,
@@ -46,12 +50,13 @@ impl LogWriter {
     /// Appends to `file`, which is new and synced, after the batch of `tail`.
     #[must_use]
     pub fn new(file: Arc<LogFile>, tail: Tail, factory: Box<dyn LogFactory>, sync: Arc<GroupSync>) -> Self {
-        let append = Append { file, offset: PREAMBLE_BYTES, next: None, tail, closed: Vec::new() };
-        Self { append: Mutex::new(append), factory, sync, failed: OnceLock::new() }
+        let in_use = Mutex::new(Arc::clone(&file));
+        let append = Append { file, offset: PREAMBLE_BYTES, tail, closed: Vec::new() };
+        Self { append: Mutex::new(append), next: Mutex::new(None), in_use, factory, sync, failed: OnceLock::new() }
     }
 
     fn append(&self) -> MutexGuard<'_, Append> {
-        self.append.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.append)
     }
 
     /// The error after which nothing more is written.
@@ -70,15 +75,21 @@ impl LogWriter {
         self.sync.fail(error);
     }
 
-    /// Appends the ciphertext of a segment. Other threads may append meanwhile.
+    /// Appends the ciphertext of a segment. Other threads may append meanwhile. The pin keeps the file in force until
+    /// a batch has published the segment.
     ///
     /// # Errors
     /// [`LogError::NoSpace`]: nothing happened. Any other: the log takes no more writes.
-    pub fn append_content(&self, segment: u64, sealed: &[u8], may_use_reserve: bool) -> Result<Place, LogError> {
+    pub fn append_content(&self, segment: u64, sealed: &[u8], may_use_reserve: bool) -> Result<(Place, Pin), LogError> {
         self.check()?;
         let payload_bytes = payload_len(sealed)?;
-        let (file, offset) = self.take_space(&mut self.append(), frame_span(payload_bytes), may_use_reserve)?;
-        self.write(&file, offset, FrameKind::Content, segment, sealed, payload_bytes)
+        let (pin, offset) = {
+            let mut append = self.append();
+            let (file, offset) = self.take_space(&mut append, frame_span(payload_bytes), may_use_reserve)?;
+            (Pin::new(file), offset)
+        };
+        let place = self.write(pin.file(), offset, FrameKind::Content, segment, sealed, payload_bytes)?;
+        Ok((place, pin))
     }
 
     /// Appends a batch with the next number, whose plaintext is `record`; the caller holds the commit lock. Returns
@@ -125,20 +136,23 @@ impl LogWriter {
     }
 
     fn roll(&self, append: &mut Append, span: u64, may_use_reserve: bool) -> Result<(), LogError> {
-        let next = match append.next.take() {
-            Some(next) if PREAMBLE_BYTES + span <= next.capacity => next,
-            prepared => {
-                // A prepared file that is too small is given up: it holds nothing, and is removed as garbage later.
-                drop(prepared);
-                let cut = Cut { number: append.tail.number, offset: u64::MAX, tag: append.tail.tag };
-                self.factory.next_file(&append.file, cut, span, may_use_reserve)?
+        let mut prepared = lock(&self.next);
+        loop {
+            let next = match prepared.take() {
+                Some(next) => next,
+                None => self.factory.next_file(&append.file, roll_cut(append.tail), span, may_use_reserve)?,
+            };
+            let closed = state_of(&append.file, append.offset, append.tail);
+            append.closed.push(closed);
+            self.sync.rolled_to(Arc::clone(&next));
+            *lock(&self.in_use) = Arc::clone(&next);
+            append.file = next;
+            append.offset = PREAMBLE_BYTES;
+            if PREAMBLE_BYTES + span <= append.file.capacity {
+                return Ok(());
             }
-        };
-        append.closed.push(state_of(&append.file, append.offset, append.tail));
-        self.sync.rolled_to(Arc::clone(&next));
-        append.file = next;
-        append.offset = PREAMBLE_BYTES;
-        Ok(())
+            // The prepared file is too small: it stays in the chain, empty.
+        }
     }
 
     /// Makes the next file ahead when the one in use is more than half full, so that no append has to wait for it.
@@ -146,21 +160,27 @@ impl LogWriter {
     /// # Errors
     /// As [`LogFactory::next_file`]; the log stays usable.
     pub fn prepare_next(&self) -> Result<(), LogError> {
-        let file = {
+        {
             let append = self.append();
-            if append.next.is_some() || append.offset < append.file.capacity / 2 || self.failure().is_some() {
+            if append.offset < append.file.capacity / 2 || self.failure().is_some() {
                 return Ok(());
             }
-            Arc::clone(&append.file)
-        };
-        // The cut of a rolled file is found from the file before it, so the numbers here are not needed.
-        let cut = Cut { number: 0, offset: u64::MAX, tag: [0; 16] };
-        let next = self.factory.next_file(&file, cut, 0, false)?;
-        let mut append = self.append();
-        if append.next.is_none() && append.file.number == file.number {
-            append.next = Some(next);
+        }
+        let mut prepared = lock(&self.next);
+        if prepared.is_none() {
+            let file = Arc::clone(&lock(&self.in_use));
+            *prepared = Some(self.factory.next_file(&file, roll_cut(Tail::default()), 0, false)?);
         }
         Ok(())
+    }
+
+    /// Closes the file in use and begins another, so that everything before lies in closed files.
+    ///
+    /// # Errors
+    /// As [`Self::append_content`].
+    pub fn roll_now(&self) -> Result<(), LogError> {
+        self.check()?;
+        self.roll(&mut self.append(), 0, true)
     }
 
     /// Where the log ends now.
@@ -187,8 +207,17 @@ impl LogWriter {
     /// The prepared file that nothing was written to yet, if any: not garbage.
     #[must_use]
     pub fn prepared(&self) -> Option<u64> {
-        self.append().next.as_ref().map(|file| file.number)
+        lock(&self.next).as_ref().map(|file| file.number)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A roll cuts nothing: the file before is found to its end by its own frames.
+fn roll_cut(tail: Tail) -> Cut {
+    Cut { number: tail.number, offset: u64::MAX, tag: tail.tag }
 }
 
 fn payload_len(bytes: &[u8]) -> Result<u32, LogError> {
