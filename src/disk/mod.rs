@@ -10,17 +10,21 @@
 //! [`Disk::sync_dir`] of its directory; a directory's own name after `sync_dir` of its parent.
 
 mod beneath;
+mod calls;
 mod fs_kind;
 mod lock;
 mod path;
 mod real;
 mod real_file;
+mod sim;
 #[cfg(test)]
 mod tests;
 
+pub use calls::{CallCounts, CallKind};
 pub use fs_kind::FsKind;
 pub use lock::{LockError, StoreLock};
 pub use real::RealDisk;
+pub use sim::{CutMood, Image, SimDisk, is_power_off};
 
 use std::{io, sync::Arc};
 
