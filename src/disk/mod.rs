@@ -11,16 +11,21 @@
 
 mod beneath;
 mod calls;
+mod count;
+mod faulty;
 mod fs_kind;
 mod lock;
 mod path;
 mod real;
 mod real_file;
+mod shared;
 mod sim;
 #[cfg(test)]
 mod tests;
 
 pub use calls::{CallCounts, CallKind};
+pub use count::{CountingDisk, DiskTotals};
+pub use faulty::FaultyDisk;
 pub use fs_kind::FsKind;
 pub use lock::{LockError, StoreLock};
 pub use real::RealDisk;

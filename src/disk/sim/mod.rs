@@ -23,7 +23,7 @@
 //! What it models and what it does not is told in `docs/TESTING.md`.
 
 mod content;
-mod dice;
+pub(super) mod dice;
 mod fate;
 mod handle;
 mod names;

@@ -1,3 +1,4 @@
 //! Tests of the room that need more than one file of it.
 
+mod differential;
 mod real_disk;
