@@ -16,6 +16,9 @@ use nix::{
 
 use super::path;
 
+/// Tries of one open before `EAGAIN` is taken for an answer.
+const MAX_TRIES: u32 = 64;
+
 /// Opens `path` (`""` is `root` itself) beneath `root`; the descriptor is closed on exec.
 ///
 /// # Errors
@@ -26,10 +29,12 @@ pub(super) fn open_beneath(root: &OwnedFd, path: &str, flags: OFlag, mode: Mode)
     let target = if names.is_empty() { "." } else { path };
     let how =
         OpenHow::new().flags(flags).mode(mode).resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let mut tries = 0;
     loop {
         match openat2(root, target, how) {
-            // EAGAIN: a rename elsewhere raced with the resolution of `..` checks; the kernel asks for another try.
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(Errno::EINTR) => {}
+            // The kernel asks for another try when a rename elsewhere came between.
+            Err(Errno::EAGAIN) if tries < MAX_TRIES => tries += 1,
             Err(Errno::ENOSYS | Errno::EPERM) => return walk(root, &names, flags, mode),
             other => return Ok(other?),
         }

@@ -198,6 +198,18 @@ impl Content {
         bytes
     }
 
+    /// One byte of the view; none behind the end.
+    pub(super) fn byte(&self, at: u64) -> Option<u8> {
+        let (page, within, _) = place(at, 1);
+        let found = self.view(page).map_or(Some(0), |block| block.get(within).copied());
+        found.filter(|_| at < self.len)
+    }
+
+    /// Whether a power cut changes nothing.
+    pub(super) fn is_settled(&self) -> bool {
+        self.cached.is_empty() && self.len == self.durable_len && self.allocated == self.durable_allocated
+    }
+
     /// The same view with everything durable, and every page readable.
     pub(super) fn settled(&self) -> Self {
         let mut settled = self.clone();

@@ -63,7 +63,8 @@ impl SimDisk {
     }
 
     /// Cuts the power: every handle of this disk fails from now on. Returns the disk as it is found afterwards, with
-    /// everything on it durable; `seed` decides upon each un-synced page, length and name.
+    /// everything on it durable; `seed` decides upon each un-synced page, length and name. May be called again with
+    /// other seeds, for other ends of the same run.
     #[must_use]
     pub fn power_cut(&self, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
@@ -88,7 +89,6 @@ impl SimDisk {
     #[must_use]
     pub fn kill(&self) -> Self {
         let mut state = self.state();
-        // A process dies with its machine; the kill of one that is dead already finds the machine off.
         if state.power == Power::On {
             state.power = Power::Killed;
         }

@@ -265,10 +265,14 @@ impl State {
         let mut found = Self { names, nodes: BTreeMap::new(), used_pages: 0, ..self.restarted() };
         for (_, ino) in found.names.cached().walk() {
             if let Some(node) = self.nodes.get(&ino) {
-                let mood = mood.of_part(&mut dice);
-                let content = node.content.cut(mood, &mut dice);
+                let content = if node.content.is_settled() {
+                    Arc::clone(&node.content)
+                } else {
+                    let mood = mood.of_part(&mut dice);
+                    Arc::new(node.content.cut(mood, &mut dice))
+                };
                 found.used_pages += content.allocated_pages();
-                found.nodes.insert(ino, Node { content: Arc::new(content), opens: 0, named: true });
+                found.nodes.insert(ino, Node { content, opens: 0, named: true });
             }
         }
         found.dice = dice;

@@ -36,9 +36,11 @@ impl SimDisk {
     /// # Errors
     /// `NotFound` and the like for the path; `InvalidInput` for an offset behind the end.
     pub fn flip_byte(&self, path: &str, offset: u64) -> io::Result<()> {
-        let byte = usize::try_from(offset).ok().and_then(|at| self.read_all(path).ok()?.get(at).copied());
-        let inverted = !byte.ok_or(ErrorKind::InvalidInput)?;
-        self.patch(path, offset, &[inverted])
+        self.tamper(path, |content| {
+            let byte = content.byte(offset).ok_or(ErrorKind::InvalidInput)?;
+            content.patch(offset, &[!byte]);
+            Ok(())
+        })
     }
 
     /// Overwrites bytes of a file, and extends it if need be.
@@ -46,7 +48,22 @@ impl SimDisk {
     /// # Errors
     /// `NotFound` and the like for the path.
     pub fn patch(&self, path: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.tamper(path, |content| content.patch(offset, bytes))
+        self.tamper(path, |content| {
+            content.patch(offset, bytes);
+            Ok(())
+        })
+    }
+
+    /// Sets the length of a file, durably; what else was not synced is durable then too.
+    ///
+    /// # Errors
+    /// `NotFound` and the like for the path.
+    pub fn truncate(&self, path: &str, len: u64) -> io::Result<()> {
+        self.tamper(path, |content| {
+            content.set_len(len);
+            *content = content.settled();
+            Ok(())
+        })
     }
 
     /// Makes a 4 KiB page of a file unreadable (EIO) until it is written and synced. `page` counts from 0.
@@ -54,10 +71,11 @@ impl SimDisk {
     /// # Errors
     /// `NotFound` and the like for the path; `InvalidInput` for a page behind the end.
     pub fn make_unreadable(&self, path: &str, page: u64) -> io::Result<()> {
-        if page.saturating_mul(PAGE_BYTES) >= self.read_all(path)?.len() as u64 {
-            return Err(ErrorKind::InvalidInput.into());
-        }
-        self.tamper(path, |content| content.make_unreadable(page))
+        self.tamper(path, |content| {
+            content.byte(page.saturating_mul(PAGE_BYTES)).ok_or(ErrorKind::InvalidInput)?;
+            content.make_unreadable(page);
+            Ok(())
+        })
     }
 
     /// Exchanges the contents of two files.
@@ -89,10 +107,12 @@ impl SimDisk {
         restore(&mut state, path, image)
     }
 
-    fn tamper(&self, path: &str, run: impl FnOnce(&mut Content)) -> io::Result<()> {
+    fn tamper(&self, path: &str, run: impl FnOnce(&mut Content) -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state();
         let ino = state.names.resolve_file(path)?;
-        state.change(ino, |content, _| run(content))
+        let mut outcome = Ok(());
+        state.change(ino, |content, _| outcome = run(content))?;
+        outcome
     }
 }
 

@@ -77,3 +77,13 @@ fn two_files_are_swapped() {
     assert_eq!(disk.read_all("g").unwrap(), [b'o'; 4096]);
     assert_eq!(file.len().unwrap(), 5, "a handle follows its file");
 }
+
+#[test]
+fn a_file_is_cut_short_or_made_longer() {
+    let (disk, file) = disk_with_file(1, 2, b'o');
+    disk.truncate("f", 5000).unwrap();
+    disk.truncate("f", 6000).unwrap();
+    assert_eq!(read(&file, 4999, 1001).unwrap()[..2], [b'o', 0]);
+    let found = disk.power_cut_with(1, CutMood::AllLost).read_all("f").unwrap();
+    assert_eq!((found.len(), found[4999], found[5000]), (6000, b'o', 0));
+}
