@@ -51,3 +51,6 @@ pub use secret::KEY_LEN_BYTES;
 pub use segment::{
     CHUNK_LEN_BYTES, SEGMENT_MAX_BYTES, SegmentKey, chunk_count, chunk_range, chunks_of, seal_segment, sealed_len,
 };
+
+#[cfg(test)]
+mod tests;
