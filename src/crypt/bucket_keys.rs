@@ -3,6 +3,9 @@
 //! Every key below a bucket key is made and opened through it, so that one call of [`BucketKeys::revoke`] locks the
 //! bucket for everyone who holds a clone. One lock guards the map; it is held for reading while a key is derived and
 //! for writing while keys come or go, and never over I/O.
+//!
+//! What was handed out before (OEKs, file keys, sealers) stays with its holder and is wiped when he drops it: whoever
+//! locks a bucket also empties the caches that hold such keys.
 
 use super::{
     BucketId, CryptError, Entropy, FileId, FileKey, Generation, KeyringMacKey, ManifestKey, Oek, OekId, Salt,

@@ -227,8 +227,9 @@ impl Keyring {
     /// and for whose slot `dek_of` has a DEK, and wipes those that this keyring no longer has.
     ///
     /// # Errors
-    /// [`CryptError::Locked`], [`CryptError::WrongKey`], [`CryptError::Damaged`], [`CryptError::Refused`] for the
-    /// handle of another bucket; the handle is then as it was.
+    /// [`CryptError::Locked`], [`CryptError::SlotLocked`] when the own slot's newest key could not be added,
+    /// [`CryptError::WrongKey`], [`CryptError::Damaged`], [`CryptError::Refused`] for the handle of another bucket;
+    /// the handle is then as it was.
     pub fn apply<'d>(
         &self,
         handle: &BucketKeys,
@@ -237,8 +238,12 @@ impl Keyring {
         if handle.bucket() != self.bucket {
             return Err(CryptError::Refused("these are the keys of another bucket"));
         }
+        let own = (Slot::OWN, self.newest(Slot::OWN)?);
         handle.change(|open| {
             let fresh = self.open_missing(&open.keys, dek_of)?;
+            if !fresh.contains_key(&own) && !open.keys.contains_key(&own) {
+                return Err(CryptError::SlotLocked { bucket: self.bucket, slot: Slot::OWN });
+            }
             open.keys.extend(fresh);
             open.keys.retain(|place, _| self.generations.contains_key(place));
             open.known = self.generations.keys().copied().collect();

@@ -3,7 +3,10 @@
 //! Pages hold 128 keys each, so that the usual limit of 8 MiB of locked memory is enough for a quarter of a million
 //! keys. Where a page cannot be locked, keys are kept all the same and the page is counted ([`locked_memory`]).
 //! A slot is zero whenever no key owns it.
+//!
+//! The mappings are `memmap2`'s: anonymous ones, their locking and their advice are its safe interface.
 
+use super::CryptError;
 use memmap2::{Advice, MmapMut};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use zeroize::{Zeroize, Zeroizing};
@@ -106,14 +109,14 @@ impl LockedKey {
     }
 
     /// Lends the key. `read` must not make or drop a `LockedKey`.
-    pub(crate) fn with<T>(&self, read: impl FnOnce(&[u8; KEY_LEN]) -> T) -> T {
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&[u8; KEY_LEN]) -> Result<T, CryptError>) -> Result<T, CryptError> {
         let memory = self.page.memory.read().unwrap_or_else(PoisonError::into_inner);
         let bytes: &[u8] = match &*memory {
             Memory::Mapped(map) => map,
             Memory::Heap(bytes) => bytes,
         };
-        // A slot is always below KEYS_PER_PAGE; the zero key would only fail a commitment.
-        read(bytes.as_chunks::<KEY_LEN>().0.get(self.slot).unwrap_or(&[0; KEY_LEN]))
+        // A slot is always below KEYS_PER_PAGE; whatever happens, nothing is sealed under some other bytes.
+        read(bytes.as_chunks::<KEY_LEN>().0.get(self.slot).ok_or(CryptError::Cipher("locked memory"))?)
     }
 }
 
@@ -148,7 +151,7 @@ mod tests {
     fn many_keys_share_a_page_and_come_back_intact() {
         let keys: Vec<LockedKey> = (0..=255u8).map(|n| LockedKey::new(&[n; 32])).collect();
         for (n, key) in (0..=255u8).zip(&keys) {
-            assert!(key.with(|bytes| *bytes == [n; 32]));
+            assert_eq!(key.with(|bytes| Ok(*bytes == [n; 32])), Ok(true));
         }
         let held = locked_memory();
         assert!(held.keys >= 256);
@@ -163,7 +166,7 @@ mod tests {
             (Arc::clone(&key.page), key.slot)
         };
         let seen = LockedKey { page, slot };
-        assert!(seen.with(|bytes| *bytes != [2; 32]));
+        assert_eq!(seen.with(|bytes| Ok(*bytes != [2; 32])), Ok(true));
         std::mem::forget(seen);
         drop(keep);
     }

@@ -66,6 +66,18 @@ fn a_generation_is_never_added_under_another_dek() {
 }
 
 #[test]
+fn a_handle_is_not_left_without_its_newest_key() {
+    let of = Fixture::new(33);
+    let changed = of.keyring.add_generation(Slot::OWN, &of.dek, &of.entropy).unwrap();
+    let missing = CryptError::SlotLocked { bucket: BUCKET, slot: Slot::OWN };
+    assert_eq!(error(changed.apply(&of.keys, |_| None)), missing);
+    assert_eq!(of.keys.newest(Slot::OWN), Ok(Generation(1)), "the handle is as it was");
+    assert!(of.keys.new_oek(Slot::OWN, &of.entropy).is_ok());
+    changed.apply(&of.keys, |_| Some(&of.dek)).unwrap();
+    assert_eq!(of.keys.newest(Slot::OWN), Ok(Generation(2)));
+}
+
+#[test]
 fn a_slot_is_taken_once_and_found_by_its_ek() {
     let mut of = Fixture::new(24);
     assert_eq!(of.keyring.named_slot("ek"), None, "the own slot is not a named one");
