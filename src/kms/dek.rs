@@ -5,6 +5,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// Length of a DEK, in bytes.
 pub const DEK_LEN_BYTES: usize = 32;
 
+/// Longest sealed DEK that is taken from a KMS, in bytes; those of KES and of the static key have 76.
+pub const SEALED_DEK_MAX_LEN_BYTES: usize = 4096;
+
 /// An unsealed DEK. Wiped on drop; not printed, not cloned. On the heap, so that a move leaves no copy behind.
 #[derive(ZeroizeOnDrop)]
 pub struct DekBytes(Box<[u8; DEK_LEN_BYTES]>);

@@ -3,9 +3,12 @@
 //! A pure function over a lookup: nothing is read but variables, nothing is opened or asked. A variable that is
 //! present but empty is a mistake, never "not configured": a start without the KMS that was meant would be worse.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use super::{ApiKey, KesConfig, KesIdentity, KeyName, KmsError, SecretKey, parse_endpoints, parse_secret_key};
+use super::{
+    ApiKey, Kes, KesConfig, KesIdentity, KeyName, Kms, KmsError, SecretKey, StaticKey, parse_endpoints,
+    parse_secret_key,
+};
 
 const SECRET_KEY: &str = "MINIO_KMS_SECRET_KEY";
 const SECRET_KEY_FILE: &str = "MINIO_KMS_SECRET_KEY_FILE";
@@ -89,6 +92,19 @@ impl KmsConfig {
             return kes_config(&lookup).map(Self::Kes);
         }
         Ok(Self::None)
+    }
+
+    /// The KMS of this configuration, `None` if there is none. Reads the files that it names; asks nobody yet.
+    ///
+    /// # Errors
+    /// [`KmsError::Configuration`] when a file is missing or wrong.
+    pub fn open(self) -> Result<Option<Arc<dyn Kms>>, KmsError> {
+        Ok(match self {
+            Self::None => None,
+            Self::Static(StaticSource::Value(key)) => Some(Arc::new(StaticKey::from_key(key))),
+            Self::Static(StaticSource::File(path)) => Some(Arc::new(StaticKey::from_file(path)?)),
+            Self::Kes(config) => Some(Arc::new(Kes::new(config)?)),
+        })
     }
 }
 

@@ -15,15 +15,13 @@ use serde::Deserialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{Context, DEK_LEN_BYTES, DekBytes, SecretKey};
+use super::{Context, DEK_LEN_BYTES, DekBytes, SEALED_DEK_MAX_LEN_BYTES, SecretKey};
 
 const IV_LEN_BYTES: usize = 16;
 const NONCE_LEN_BYTES: usize = 12;
 const TAG_LEN_BYTES: usize = 16;
 const BODY_LEN_BYTES: usize = DEK_LEN_BYTES + TAG_LEN_BYTES;
 const SEALED_LEN_BYTES: usize = BODY_LEN_BYTES + IV_LEN_BYTES + NONCE_LEN_BYTES;
-/// Longest sealed DEK that is looked at; the legacy form has about 200 bytes.
-const SEALED_MAX_LEN_BYTES: usize = 4096;
 
 /// Why a sealed DEK does not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +70,7 @@ impl SealedDek {
     /// [`StaticDekError::Malformed`].
     pub fn parse(sealed: &[u8]) -> Result<Self, StaticDekError> {
         let malformed = || StaticDekError::Malformed(sealed.len());
-        if sealed.len() > SEALED_MAX_LEN_BYTES {
+        if sealed.len() > SEALED_DEK_MAX_LEN_BYTES {
             return Err(malformed());
         }
         if sealed.first() == Some(&b'{')

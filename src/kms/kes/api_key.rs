@@ -82,7 +82,7 @@ impl ApiKey {
     }
 
     /// The private key in PKCS#8.
-    pub fn to_pkcs8_der(&self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn to_pkcs8_der(&self) -> Zeroizing<Vec<u8>> {
         let mut der = Zeroizing::new(Vec::with_capacity(PKCS8_PREFIX.len() + SEED_LEN_BYTES));
         der.extend_from_slice(&PKCS8_PREFIX);
         der.extend_from_slice(self.seed.as_slice());

@@ -59,7 +59,7 @@ impl Endpoint {
     }
 
     /// The URL of a path below the endpoint; `path` begins with `/`.
-    pub fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 
