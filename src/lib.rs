@@ -10,3 +10,5 @@ pub mod disk;
 pub mod format;
 pub mod fs;
 pub mod kms;
+pub mod log;
+pub mod space;

@@ -1,5 +1,6 @@
 //! What can go wrong below `fs`.
 
+use crate::{crypt::CryptError, log::LogError};
 use std::{io, sync::Arc};
 
 /// An error of a bucket's store. Cheap to clone: one failed sync answers many waiters.
@@ -42,4 +43,42 @@ pub enum StoreError {
         /// The error of the system call.
         source: Arc<io::Error>,
     },
+}
+
+impl StoreError {
+    /// An I/O error, with a full disk told apart.
+    pub(crate) fn io(what: impl Into<Arc<str>>, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::StorageFull {
+            return Self::NoSpace;
+        }
+        Self::Io { what: what.into(), source: Arc::new(source) }
+    }
+
+    /// Damage, described.
+    pub(crate) fn damaged(what: impl Into<Arc<str>>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+}
+
+impl From<LogError> for StoreError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::NoSpace => Self::NoSpace,
+            LogError::Failed(reason) => Self::ReadOnly { reason },
+            LogError::Io { what, source } => Self::Io { what, source },
+            LogError::Crypt { source, .. } if matches!(*source, CryptError::Locked) => Self::Locked,
+            LogError::Crypt { what, source } => Self::damaged(format!("{what}: {source}")),
+            LogError::Format { what, source } => Self::damaged(format!("{what}: {source}")),
+            LogError::TooLarge { bytes, limit } => Self::TooLarge { bytes, limit },
+        }
+    }
+}
+
+impl From<CryptError> for StoreError {
+    fn from(error: CryptError) -> Self {
+        match error {
+            CryptError::Locked => Self::Locked,
+            other => Self::damaged(other.to_string()),
+        }
+    }
 }
