@@ -17,6 +17,7 @@ mod harden;
 mod ids;
 mod inline;
 mod keyring;
+mod keyring_change;
 mod keyring_file;
 mod keys;
 mod locked;
