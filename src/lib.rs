@@ -12,3 +12,4 @@ pub mod fs;
 pub mod kms;
 pub mod log;
 pub mod space;
+pub mod tree;
