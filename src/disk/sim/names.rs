@@ -1,8 +1,9 @@
 //! The names of the simulated disk: as programs see them, as the disk has them, and the changes between.
 //!
 //! A directory's sync makes durable what was changed in it, and whatever earlier change that rests on: of the same
-//! inode, of the same name, or in a directory that was removed. A rename between two directories is one change, and
-//! durable with the sync of either, since a journal holds both halves together.
+//! name (and so of the same file, whose names form a chain), in a directory that was removed, or the move of a
+//! directory that was changed. A rename between two directories is one change, and durable with the sync of either,
+//! since a journal holds both halves together.
 
 use std::io;
 
@@ -131,8 +132,7 @@ impl Names {
         let mut left: Vec<NameChange> = Vec::new();
         for change in std::mem::take(&mut self.pending).into_iter().rev() {
             let rests_on_it = |later: &NameChange| {
-                later.ino == change.ino
-                    || later.shares_place(&change)
+                later.shares_place(&change)
                     || later.to.is_none() && change.touches_dir(later.ino)
                     || change.moves_across() && later.touches_dir(change.ino)
             };

@@ -121,6 +121,20 @@ fn a_removed_directory_comes_back_with_what_it_held_or_not_at_all() {
     }
 }
 
+#[test]
+fn a_synced_rename_into_a_moved_directory_stays() {
+    let disk = SimDisk::new(1);
+    for dir in ["x", "x/y"] {
+        disk.create_dir(dir).unwrap();
+    }
+    disk.sync_dir("x").unwrap();
+    disk.sync_dir("").unwrap();
+    disk.rename("x/y", "z").unwrap();
+    disk.rename("x", "z/x").unwrap();
+    disk.sync_dir("z").unwrap();
+    assert_eq!(disk.power_cut_with(1, CutMood::AllLost).list("z").unwrap().len(), 1);
+}
+
 /// Random changes and syncs: a synced directory is durable as it is seen, and what a cut finds is a tree whose every
 /// file stands once and is one that was there.
 #[test]
