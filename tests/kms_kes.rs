@@ -104,6 +104,26 @@ fn an_identity_that_no_policy_names_is_denied() {
 }
 
 #[test]
+fn a_certificate_from_files_is_the_identity_of_its_key() {
+    let Some(kes) = KesServer::start(&DOCUMENTED_PATHS) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, private_key) = (dir.path().join("app.crt"), dir.path().join("app.key"));
+    let pair = kes.app.key_pair();
+    let certificate = rcgen::CertificateParams::new(vec!["app".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    std::fs::write(&cert, certificate.pem()).unwrap();
+    std::fs::write(&private_key, pair.serialize_pem()).unwrap();
+    let mut environment = kes.environment("app-default");
+    environment.retain(|(variable, _)| *variable != "MINIO_KMS_KES_API_KEY");
+    environment.push(("MINIO_KMS_KES_CERT_FILE", cert.display().to_string()));
+    environment.push(("MINIO_KMS_KES_KEY_FILE", private_key.display().to_string()));
+    let kms = open(&environment);
+    kms.create_key(&key("app-default")).unwrap();
+    assert!(kms.generate(&key("app-default"), &context()).is_ok());
+    let denied = kms.generate(&key("other"), &context()).err().unwrap();
+    assert!(denied.to_string().contains(&kes.app.identity), "{denied}");
+}
+
+#[test]
 fn a_revoked_permission_denies_at_once_and_a_granted_one_serves_at_once() {
     let Some(mut kes) = KesServer::start(&DOCUMENTED_PATHS) else { return };
     let kms = open(&kes.environment("app-default"));
@@ -172,6 +192,20 @@ fn another_endpoint_serves_when_the_first_is_dead() {
     let status = kms.status().unwrap();
     assert!(matches!(status.endpoints[0].state, EndpointState::Offline { .. }));
     assert_eq!(status.endpoints[1].state, EndpointState::Online { version: None });
+}
+
+#[test]
+fn what_is_not_kes_is_neither_a_denial_nor_a_missing_key() {
+    let Some(kes) = KesServer::start(&DOCUMENTED_PATHS) else { return };
+    let below = format!("{}/not-kes", kes.endpoint());
+    let kms = open(&with(kes.environment("app-default"), "MINIO_KMS_KES_ENDPOINT", below.clone()));
+    let refused = kms.generate(&key("app-default"), &context()).err().unwrap();
+    assert!(matches!(refused, KmsError::Protocol { .. }), "{refused:?}");
+
+    let both = format!("{below},{}", kes.endpoint());
+    let kms = open(&with(kes.environment("app-default"), "MINIO_KMS_KES_ENDPOINT", both));
+    kms.create_key(&key("app-default")).unwrap();
+    assert!(kms.generate(&key("app-default"), &context()).is_ok());
 }
 
 #[test]

@@ -134,19 +134,21 @@ fn kes_config(lookup: &impl Fn(&str) -> Option<String>) -> Result<KesConfig, Kms
 }
 
 fn kes_identity(lookup: &impl Fn(&str) -> Option<String>) -> Result<KesIdentity, KmsError> {
-    if lookup(KES_KEY_PASSWORD).is_some() {
-        return Err(wrong(format!(
-            "{KES_KEY_PASSWORD} is set, but encrypted private keys are not supported yet; use {KES_API_KEY}, or \
-             decrypt the key into a file of mode 0600 and unset the variable"
-        )));
-    }
     let api_key = lookup(KES_API_KEY).map(zeroize::Zeroizing::new);
     match (api_key, not_empty(lookup, KES_CERT_FILE)?, not_empty(lookup, KES_KEY_FILE)?) {
         (Some(text), None, None) => {
+            if lookup(KES_KEY_PASSWORD).is_some() {
+                return Err(wrong(format!(
+                    "{KES_KEY_PASSWORD} belongs to {KES_KEY_FILE}; unset it with {KES_API_KEY}"
+                )));
+            }
             let key = ApiKey::parse(&text).map_err(|error| wrong(format!("{KES_API_KEY}: {error}")))?;
             Ok(KesIdentity::ApiKey(key))
         }
-        (None, Some(cert), Some(key)) => Ok(KesIdentity::CertFiles { cert: cert.into(), key: key.into() }),
+        (None, Some(cert), Some(key)) => {
+            let password = not_empty(lookup, KES_KEY_PASSWORD)?.map(zeroize::Zeroizing::new);
+            Ok(KesIdentity::CertFiles { cert: cert.into(), key: key.into(), password })
+        }
         (None, None, None) => Err(wrong(format!(
             "KES is configured without an identity; set {KES_API_KEY}, or {KES_CERT_FILE} and {KES_KEY_FILE}"
         ))),
@@ -218,7 +220,10 @@ mod tests {
         assert!(matches!(kes.identity, KesIdentity::ApiKey(_)));
         let with_cert = [&base[..], &[(KES_CERT_FILE, "/c"), (KES_KEY_FILE, "/k")]].concat();
         let Ok(KmsConfig::Kes(kes)) = config(&with_cert) else { panic!() };
-        assert!(matches!(kes.identity, KesIdentity::CertFiles { .. }));
+        assert!(matches!(kes.identity, KesIdentity::CertFiles { password: None, .. }));
+        let Ok(KmsConfig::Kes(kes)) = config(&[&with_cert[..], &[(KES_KEY_PASSWORD, "p")]].concat()) else { panic!() };
+        assert!(matches!(kes.identity, KesIdentity::CertFiles { password: Some(_), .. }));
+        assert!(refusal(&[&with_key[..], &[(KES_KEY_PASSWORD, "p")]].concat()).contains(KES_KEY_PASSWORD));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::PathBuf, process::Command, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nix::sys::signal::Signal;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ED25519};
 use strongroom::kms::ApiKey;
 
 use super::process::{Process, find_tool, free_port, is_listening};
@@ -30,6 +30,14 @@ impl KesClientKey {
         let api_key = format!("kes:v1:{}", STANDARD.encode(bytes));
         let identity = ApiKey::parse(&api_key).ok().unwrap().identity();
         Self { api_key, identity }
+    }
+
+    /// The key pair behind it, for a certificate of its own.
+    pub fn key_pair(&self) -> KeyPair {
+        let bytes = STANDARD.decode(self.api_key.strip_prefix("kes:v1:").unwrap()).unwrap();
+        let mut der = hex::decode("302e020100300506032b657004220420").unwrap();
+        der.extend_from_slice(&bytes[1..]);
+        KeyPair::from_pkcs8_der_and_sign_algo(&der.into(), &PKCS_ED25519).unwrap()
     }
 }
 

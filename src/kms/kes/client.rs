@@ -62,7 +62,8 @@ pub(super) enum CallError {
     Unreachable { detail: String },
 }
 
-/// An answer of status 200 and who gave it. Its body may hold a key, and is wiped.
+/// An answer of status 200 and who gave it. Its body may hold a key, and is wiped; the buffers of TLS and HTTP below,
+/// through which it came, cannot be.
 pub(super) struct Answer {
     pub(super) endpoint: String,
     pub(super) body: Zeroizing<Vec<u8>>,
@@ -154,7 +155,8 @@ impl KesClient {
     /// Asks the endpoints in turn, up to three times round, until one answers or time is up.
     pub(super) async fn call(&self, request: &Request) -> Result<Answer, CallError> {
         let deadline = Instant::now() + self.call_timeout();
-        let mut failures: Vec<(usize, String)> = Vec::new();
+        // The last failure of each endpoint that failed.
+        let mut failures: Vec<Failure> = Vec::new();
         for pass in 0..PASSES {
             if pass > 0 {
                 let wait = PASS_WAIT + Duration::from_millis(u64::from(random_below_800()));
@@ -165,26 +167,32 @@ impl KesClient {
             }
             let first = self.preferred.load(Ordering::Relaxed);
             for (place, endpoint) in rotated(&self.endpoints, first) {
-                let (reason, perhaps_done) = match self.try_endpoint(endpoint, request, deadline).await {
+                let (reason, perhaps_done, not_understood) = match self.try_endpoint(endpoint, request, deadline).await
+                {
                     Tried::Answered(body) => {
                         self.preferred.store(place, Ordering::Relaxed);
                         return Ok(Answer { endpoint: endpoint.to_string(), body });
                     }
-                    Tried::Refused(Refusal::Temporary(reason)) => (reason, true),
+                    Tried::Refused(Refusal::Temporary(reason)) => (reason, true, false),
+                    // Not KES that speaks: another endpoint may be one.
+                    Tried::Refused(Refusal::Unexpected(reason)) => (reason, false, true),
                     Tried::Refused(refusal) => {
                         self.preferred.store(place, Ordering::Relaxed);
                         return Err(CallError::Refused { endpoint: endpoint.to_string(), refusal });
                     }
-                    Tried::Failed { reason, perhaps_done } => (reason, perhaps_done),
+                    Tried::Failed { reason, perhaps_done } => (reason, perhaps_done, false),
                 };
-                failures.retain(|(known, _)| *known != place);
-                failures.push((place, format!("{endpoint}: {reason}")));
+                failures.retain(|failure| failure.place != place);
+                failures.push(Failure { place, endpoint: endpoint.to_string(), reason, not_understood });
                 if (perhaps_done && !request.repeatable) || Instant::now() >= deadline {
-                    return Err(unreachable(failures));
+                    return Err(summary(failures));
                 }
             }
+            if failures.iter().all(|failure| failure.not_understood) {
+                break;
+            }
         }
-        Err(unreachable(failures))
+        Err(summary(failures))
     }
 
     /// Asks one endpoint once, as [`super::Kes`]'s status does.
@@ -245,9 +253,26 @@ impl KesClient {
     }
 }
 
-fn unreachable(failures: Vec<(usize, String)>) -> CallError {
-    let reasons: Vec<String> = failures.into_iter().map(|(_, reason)| reason).collect();
-    CallError::Unreachable { detail: reasons.join("; ") }
+/// What went wrong at one endpoint.
+struct Failure {
+    place: usize,
+    endpoint: String,
+    reason: String,
+    /// It answered, but not as KES does.
+    not_understood: bool,
+}
+
+/// Unreachable, unless every endpoint answered and none as KES does: that will not pass by waiting.
+fn summary(failures: Vec<Failure>) -> CallError {
+    let not_understood = !failures.is_empty() && failures.iter().all(|failure| failure.not_understood);
+    let reasons: Vec<String> =
+        failures.iter().map(|failure| format!("{}: {}", failure.endpoint, failure.reason)).collect();
+    let detail = reasons.join("; ");
+    if not_understood {
+        let endpoints: Vec<String> = failures.into_iter().map(|failure| failure.endpoint).collect();
+        return CallError::Refused { endpoint: endpoints.join(", "), refusal: Refusal::Unexpected(detail) };
+    }
+    CallError::Unreachable { detail }
 }
 
 /// The endpoints with their places, beginning with place `first`.

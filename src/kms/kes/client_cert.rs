@@ -12,11 +12,11 @@ use rcgen::{
     PKCS_ED25519, SerialNumber,
 };
 use rustls::{SignatureScheme, client::ResolvesClientCert, crypto::CryptoProvider, sign::CertifiedKey};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{ApiKey, KesIdentity, trust::load_certificates};
+use super::{ApiKey, KesIdentity, private_key::parse_private_key, trust::load_certificates};
 use crate::kms::KmsError;
 
 /// How long a derived certificate is valid, and how long it is used.
@@ -104,7 +104,9 @@ fn certify(identity: &KesIdentity, provider: &CryptoProvider) -> Result<Arc<Cert
         KesIdentity::ApiKey(key) => {
             derive(key, provider).map_err(|error| format!("no client certificate from the API key: {error}"))?
         }
-        KesIdentity::CertFiles { cert, key } => load(cert, key, provider)?,
+        KesIdentity::CertFiles { cert, key, password } => {
+            load(cert, key, password.as_ref().map(|password| password.as_str()), provider)?
+        }
     };
     Ok(Arc::new(certified))
 }
@@ -132,15 +134,15 @@ fn derive(key: &ApiKey, provider: &CryptoProvider) -> Result<CertifiedKey, Strin
         .map_err(|error| error.to_string())
 }
 
-fn load(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+fn load(cert: &Path, key: &Path, password: Option<&str>, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
     let wrong = |variable: &str, path: &Path, what: &dyn fmt::Display| {
-        format!("{variable} {}: {what}; give a file in PEM form that this user can read", path.display())
+        format!("{variable} {}: {what}; a file in PEM form is wanted that this user can read", path.display())
     };
     let chain = load_certificates(cert).map_err(|error| wrong("MINIO_KMS_KES_CERT_FILE", cert, &error))?;
     if chain.is_empty() {
         return Err(wrong("MINIO_KMS_KES_CERT_FILE", cert, &"there is no certificate in it"));
     }
-    let private_key = load_private_key(key).map_err(|error| wrong("MINIO_KMS_KES_KEY_FILE", key, &error))?;
+    let private_key = load_private_key(key, password).map_err(|error| wrong("MINIO_KMS_KES_KEY_FILE", key, &error))?;
     CertifiedKey::from_der(chain, private_key, provider).map_err(|error| {
         format!(
             "MINIO_KMS_KES_CERT_FILE {} and MINIO_KMS_KES_KEY_FILE {} do not go together: {error}; give the key that \
@@ -151,28 +153,13 @@ fn load(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedK
     })
 }
 
-fn load_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+fn load_private_key(path: &Path, password: Option<&str>) -> Result<PrivateKeyDer<'static>, String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() || metadata.len() > KEY_FILE_MAX_LEN_BYTES {
         return Err(format!("it is no regular file of at most {KEY_FILE_MAX_LEN_BYTES} bytes"));
     }
     let pem = Zeroizing::new(fs::read(path).map_err(|error| error.to_string())?);
-    parse_private_key(&pem)
-}
-
-/// The private key of a PEM text that holds exactly one block.
-fn parse_private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    let text = String::from_utf8_lossy(pem);
-    if text.contains("Proc-Type: 4,ENCRYPTED") || text.contains("BEGIN ENCRYPTED PRIVATE KEY") {
-        return Err("the private key is encrypted, which is not supported yet: decrypt it into a file of mode 0600 \
-                    (`openssl pkey`), or use MINIO_KMS_KES_API_KEY"
-            .into());
-    }
-    match text.matches("-----BEGIN ").count() {
-        1 => PrivateKeyDer::from_pem_slice(pem).map_err(|error| error.to_string()),
-        0 => Err("there is no private key in it".into()),
-        count => Err(format!("it holds {count} PEM blocks where one private key is wanted")),
-    }
+    parse_private_key(&pem, password).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -203,7 +190,8 @@ mod tests {
         let pair = KeyPair::generate().unwrap();
         fs::write(&cert, CertificateParams::default().self_signed(&pair).unwrap().pem()).unwrap();
         fs::write(&key, pair.serialize_pem()).unwrap();
-        let files = |cert: &Path, key: &Path| KesIdentity::CertFiles { cert: cert.into(), key: key.into() };
+        let files =
+            |cert: &Path, key: &Path| KesIdentity::CertFiles { cert: cert.into(), key: key.into(), password: None };
         let client = ClientCert::new(files(&cert, &key), provider()).unwrap();
         assert_eq!(client.identity().len(), 64);
 
@@ -212,15 +200,5 @@ mod tests {
         assert!(message.contains("do not go together"), "{message}");
         let message = ClientCert::new(files(&cert, &dir.path().join("none")), provider()).unwrap_err().to_string();
         assert!(message.contains("MINIO_KMS_KES_KEY_FILE"), "{message}");
-    }
-
-    #[test]
-    fn encrypted_and_surplus_private_keys_are_refused_with_a_reason() {
-        let plain = KeyPair::generate().unwrap().serialize_pem();
-        assert!(parse_private_key(plain.as_bytes()).is_ok());
-        assert!(parse_private_key(format!("{plain}{plain}").as_bytes()).unwrap_err().contains("2 PEM blocks"));
-        for header in ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED"] {
-            assert!(parse_private_key(header.as_bytes()).unwrap_err().contains("not supported yet"));
-        }
     }
 }

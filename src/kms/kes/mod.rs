@@ -9,6 +9,7 @@ mod client;
 mod client_cert;
 mod endpoint;
 mod listing;
+mod private_key;
 mod trust;
 mod wire;
 
@@ -16,6 +17,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::Method;
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
 pub use api_key::{ApiKey, InvalidApiKey};
 pub use endpoint::{Endpoint, InvalidEndpoint, parse_endpoints};
@@ -61,6 +63,8 @@ pub enum KesIdentity {
         cert: PathBuf,
         /// The private key.
         key: PathBuf,
+        /// Its password, if it is encrypted.
+        password: Option<Zeroizing<String>>,
     },
 }
 

@@ -151,12 +151,13 @@ pub fn parse_status(body: &[u8]) -> Result<ServerStatus, WireError> {
 
 /// What a status other than 200 means. KES tells its errors apart by status *and* exact message.
 ///
-/// A 404 without KES's own message is a wrong address, never a deleted key; every 5xx is temporary.
+/// A 404 or 403 without KES's own message comes from something in between, and is neither a deleted key nor a denial:
+/// a proxy must not be able to lock a store by accident. Every 5xx is temporary.
 #[must_use]
 pub fn classify_refusal(status: u16, body: &[u8]) -> Refusal {
     let message = error_message(body);
     match (status, message.as_str()) {
-        (403, _) => Refusal::Denied,
+        (403, text) if text.starts_with("not authorized") || text == "prohibited by policy" => Refusal::Denied,
         (404, "key does not exist") => Refusal::NotFound,
         (400, "key already exists" | "key does already exist") => Refusal::AlreadyExists,
         (400, "decryption failed: ciphertext is not authentic") => Refusal::InvalidCiphertext,
@@ -229,9 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_servers_own_word_makes_a_key_not_found() {
+    fn only_the_servers_own_word_makes_a_key_not_found_or_denied() {
         assert!(matches!(classify_refusal(404, b"404 page not found"), Refusal::Unexpected(_)));
         assert!(matches!(classify_refusal(404, b""), Refusal::Unexpected(_)));
+        assert!(matches!(classify_refusal(403, b"<html>forbidden</html>"), Refusal::Unexpected(_)));
+        assert_eq!(classify_refusal(403, br#"{"message":"prohibited by policy"}"#), Refusal::Denied);
         for status in [500, 502, 503, 504] {
             assert!(matches!(classify_refusal(status, br#"{"message":"failed to read key"}"#), Refusal::Temporary(_)));
         }
