@@ -4,5 +4,5 @@ set -eu
 cd "$(dirname "$0")"
 out="$(cd ../.. && pwd)/target/tools"
 mkdir -p "$out"
-CGO_ENABLED=0 go build -trimpath -o "$out/kes" github.com/minio/kes/cmd/kes
+CGO_ENABLED=0 go build -o "$out/kes" github.com/minio/kes/cmd/kes
 echo "built $out/kes"

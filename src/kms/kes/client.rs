@@ -325,6 +325,13 @@ mod tests {
     use crate::kms::parse_endpoints;
 
     #[test]
+    fn the_hybrid_key_exchange_is_offered_first() {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let first = provider.kx_groups.first().map(|group| group.name());
+        assert_eq!(first, Some(rustls::NamedGroup::X25519MLKEM768));
+    }
+
+    #[test]
     fn the_preferred_endpoint_comes_first_and_each_comes_once() {
         let endpoints = parse_endpoints("https://k{0...2}").unwrap();
         let places = |first| rotated(&endpoints, first).map(|(place, _)| place).collect::<Vec<_>>();
