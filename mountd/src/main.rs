@@ -1,2 +1,2 @@
-//! x
+//! The daemon; comes with the store.
 fn main() {}
