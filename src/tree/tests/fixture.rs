@@ -130,12 +130,10 @@ pub(super) fn small_shape() -> TreeShape {
     }
 }
 
-#[allow(dead_code)]
 pub(super) fn put(tree: &Tree, seq: u64, key: &[u8], value: &[u8]) {
     tree.apply(seq, [(key, Some(Bytes::copy_from_slice(value)))]);
 }
 
-#[allow(dead_code)]
 pub(super) fn delete(tree: &Tree, seq: u64, key: &[u8]) {
     tree.apply(seq, [(key, None)]);
 }
