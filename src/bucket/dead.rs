@@ -11,7 +11,6 @@ pub(super) struct DeadFiles {
 /// A log that left the manifest.
 pub(super) struct DeadFile {
     pub number: u64,
-    pub bytes: u64,
 }
 
 impl DeadFiles {
@@ -28,8 +27,8 @@ impl DeadFiles {
         ready.into_iter().map(|(_, file)| file).collect()
     }
 
-    /// Bytes that wait.
-    pub fn bytes(&self) -> u64 {
-        self.waiting.iter().map(|(_, file)| file.bytes).sum()
+    /// Whether a log waits here.
+    pub fn contains(&self, log: u64) -> bool {
+        self.waiting.iter().any(|(_, file)| file.number == log)
     }
 }

@@ -3,10 +3,10 @@
 use crate::{
     bucket::ManifestRef,
     clock::Clock,
-    crypt::{BucketId, Entropy},
+    crypt::{BucketId, Entropy, FileId},
     disk::{Disk, DiskFile},
     space::Reserve,
-    tree::{BlockCache, FileCache},
+    tree::{BlockCache, FileCache, TreeError, TreeShape},
 };
 use std::{io, sync::Arc};
 
@@ -75,19 +75,26 @@ pub struct Env {
     pub reserve: Arc<Reserve>,
     /// Sizes.
     pub limits: Limits,
+    /// Shape of tables and levels.
+    pub shape: TreeShape,
     /// Asks for [`super::LocalBucket::work`] of some bucket soon.
     pub wake: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// A file that is opened when it is read, through the store's descriptor cache.
 pub(super) struct LazyFile {
+    pub disk: Arc<dyn Disk>,
     pub descriptors: Arc<FileCache>,
+    pub id: FileId,
     pub path: String,
 }
 
 impl LazyFile {
     fn open(&self) -> io::Result<Arc<dyn DiskFile>> {
-        self.descriptors.open(&self.path)
+        self.descriptors.open(self.disk.as_ref(), self.id, &self.path).map_err(|error| match error {
+            TreeError::Io { source, .. } => io::Error::new(source.kind(), source.to_string()),
+            other => io::Error::other(other),
+        })
     }
 }
 

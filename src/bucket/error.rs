@@ -1,6 +1,6 @@
 //! What can go wrong below `fs`.
 
-use crate::{crypt::CryptError, log::LogError};
+use crate::{crypt::CryptError, log::LogError, tree::TreeError};
 use std::{io, sync::Arc};
 
 /// An error of a bucket's store. Cheap to clone: one failed sync answers many waiters.
@@ -70,6 +70,17 @@ impl From<LogError> for StoreError {
             LogError::Crypt { what, source } => Self::damaged(format!("{what}: {source}")),
             LogError::Format { what, source } => Self::damaged(format!("{what}: {source}")),
             LogError::TooLarge { bytes, limit } => Self::TooLarge { bytes, limit },
+        }
+    }
+}
+
+impl From<TreeError> for StoreError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Locked => Self::Locked,
+            TreeError::NoSpace => Self::NoSpace,
+            TreeError::Io { what, source } => Self::Io { what, source },
+            other => Self::damaged(other.to_string()),
         }
     }
 }

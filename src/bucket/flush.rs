@@ -109,7 +109,8 @@ impl LocalBucket {
             held.manifest.logs.iter().map(|log| log.state.clone()).filter(|state| state.end != 0).collect();
         if let Some(writer) = self.writer.get() {
             for state in writer.log.files().0 {
-                if !closed.iter().any(|log| log.number == state.number) && self.log_file(state.number).is_some() {
+                let gone = held.dead.contains(state.number) || self.log_file(state.number).is_none();
+                if !gone && !closed.iter().any(|log| log.number == state.number) {
                     closed.push(state);
                 }
             }
@@ -133,7 +134,7 @@ impl LocalBucket {
                 .filter(|state| !dropped.contains(&state.number))
                 .map(|state| LogInForce { live_bytes: held.accounts.live_bytes(state.number), state })
                 .collect();
-            logs.sort_by_key(|log| (log.state.epoch, log.state.number));
+            logs.sort_by_key(|log| log.state.number);
             let live_bytes = held.accounts.live_bytes(in_use.number);
             logs.push(LogInForce { state: in_use, live_bytes });
             manifest.logs = logs;
@@ -160,8 +161,7 @@ impl LocalBucket {
     fn bury(&self, held: &mut InForce, dropped: &[u64]) {
         let now = self.committed_number();
         for &number in dropped {
-            let bytes = self.log_file(number).map_or(0, |file| file.capacity);
-            held.dead.add(now, DeadFile { number, bytes });
+            held.dead.add(now, DeadFile { number });
         }
     }
 
@@ -179,6 +179,9 @@ impl LocalBucket {
             self.files.write().unwrap_or_else(PoisonError::into_inner).remove(&dead.number);
             lock(&self.commit).accounts.remove(dead.number);
             held.accounts.remove(dead.number);
+            if let Some(writer) = self.writer.get() {
+                writer.log.forget(dead.number);
+            }
             self.remove_file(&log_path(&self.dir, dead.number))?;
         }
         Ok(())

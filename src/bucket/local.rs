@@ -15,10 +15,10 @@ use crate::{
     crypt::{BucketId, BucketKeys},
     log::{GroupSync, LogFile, LogWriter, Tail},
     space::Accounts,
-    tree::Tree,
+    tree::{Tree, TreeOptions},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -65,6 +65,10 @@ pub struct LocalBucket {
     pub(super) next_segment: AtomicU64,
     pub(super) read_only: OnceLock<Arc<str>>,
     pub(super) closed: AtomicBool,
+    /// Sealed bytes in use, as of the last flush; new log files are sized by it.
+    pub(super) live_bytes: Arc<AtomicU64>,
+    /// Logs that compaction could not empty; they stay as they are.
+    pub(super) stuck: Mutex<BTreeSet<u64>>,
     /// What was found at the opening, for `fsck`.
     pub(super) problems: Vec<String>,
 }
@@ -122,11 +126,20 @@ impl LocalBucket {
         let (manifest, reference) = files.read(recorded, &mut problems)?;
         let mut recovered = recover(&env, dir, id, &keys, &manifest)?;
         problems.append(&mut recovered.problems);
-        let tree = Self::tree_of(&env, dir, id, &keys, &manifest)?;
+        let options = TreeOptions {
+            disk: Arc::clone(&env.disk),
+            dir: dir.to_owned(),
+            cache: Arc::clone(&env.blocks),
+            files: Arc::clone(&env.descriptors),
+            keys: Arc::new(keys.clone()),
+            shape: env.shape.clone(),
+        };
+        let tree = Tree::new(options, manifest.tables.clone(), manifest.flushed.number)?;
         let mut flushed_accounts = Accounts::default();
         for log in &manifest.logs {
             flushed_accounts.set(log.state.number, log.live_bytes);
         }
+        let flushed_live = flushed_accounts.total_live_bytes();
         let mut accounts = flushed_accounts.clone();
         let mut next_segment = manifest.next_segment;
         for (number, record) in std::mem::take(&mut recovered.batches) {
@@ -154,6 +167,8 @@ impl LocalBucket {
             next_segment: AtomicU64::new(next_segment),
             read_only,
             closed: AtomicBool::new(false),
+            live_bytes: Arc::new(AtomicU64::new(flushed_live)),
+            stuck: Mutex::new(BTreeSet::new()),
             problems,
             found: Mutex::new(Some(recovered)),
             keys,

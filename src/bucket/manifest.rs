@@ -12,6 +12,8 @@ const HEADER_BYTES: usize = 80;
 const CHECK_OFFSET: usize = 72;
 /// Largest manifest that is read, in bytes.
 pub(super) const LIMIT_BYTES: usize = 256 << 20;
+/// Longest record of a table: two keys and what stands around them.
+const TABLE_LIMIT_BYTES: usize = 64 << 10;
 /// Lines of earlier epochs that are kept.
 pub(super) const LINES_LIMIT: usize = 1024;
 
@@ -99,7 +101,7 @@ impl Manifest {
         let sealed_bytes = u32::try_from(body.len() + 16).unwrap_or(u32::MAX);
         let mut header = Encoder::with_capacity(HEADER_BYTES);
         header.raw(MAGIC).u16(FORMAT_VERSION).u16(0).u32(sealed_bytes).raw(bucket.as_bytes());
-        header.u64(self.version).u64(self.epoch).u32(generation.0).u32(0).raw(&salt.0);
+        header.u64(self.version).u64(self.epoch).u32(generation.0).u32(0).raw(salt.as_bytes());
         let check = crc32c::crc32c(header.as_slice());
         header.u32(check).u32(0);
         let tag = keys.manifest_key(generation, salt)?.seal_in_place(header.as_slice(), &mut body)?;
@@ -135,7 +137,7 @@ impl Manifest {
         let epoch = from.u64("epoch")?;
         let generation = Generation(from.u32("generation")?);
         from.u32("manifest")?;
-        let salt = Salt(from.array("salt")?);
+        let salt = Salt::from_bytes(from.array("salt")?);
         if sealed.len() as u64 != u64::from(sealed_bytes) {
             return Err(FormatError::Truncated("manifest body").into());
         }
@@ -163,7 +165,9 @@ impl Manifest {
         }
         out.varint(self.tables.len() as u64);
         for table in &self.tables {
-            table.encode(&mut out);
+            let mut record = Vec::new();
+            table.encode(&mut record);
+            out.bytes(&record);
         }
         out.finish()
     }
@@ -205,7 +209,10 @@ impl Manifest {
             manifest.logs.push(LogInForce { state, live_bytes: from.varint("live bytes")? });
         }
         for _ in 0..from.count(50, "tables")? {
-            manifest.tables.push(TableMeta::decode(&mut from).map_err(|_| FormatError::Invalid("table record"))?);
+            match TableMeta::decode(from.bytes(TABLE_LIMIT_BYTES, "table record")?) {
+                Ok((table, [])) => manifest.tables.push(table),
+                _ => return Err(FormatError::Invalid("table record")),
+            }
         }
         from.finish("a manifest")?;
         Ok(manifest)

@@ -4,11 +4,29 @@
 //! local pair, which shares one log, can be replaced by an in-memory one in tests and by others later.
 
 mod batch;
+mod commit;
+mod dead;
+mod env;
+mod epoch;
 mod error;
+mod flush;
+mod local;
+mod manifest;
+mod manifest_file;
 mod memory;
+mod recovery;
+mod segments;
+mod snapshot;
+mod table_keys;
 mod traits;
+mod work;
+
+use local::InForce;
 
 pub use batch::{Batch, SegmentId, SegmentRef};
+pub use env::{Env, Limits, ManifestRecorder, NotRecorded};
 pub use error::StoreError;
+pub use local::LocalBucket;
 pub use memory::{MemoryFaults, MemoryStore, Tickets};
+pub use manifest::{Line, LogInForce, Manifest, ManifestError, ManifestRef};
 pub use traits::{Committed, Completion, Cursor, MetaStore, Number, PendingSegment, SegmentStore, Snapshot};

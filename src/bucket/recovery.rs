@@ -97,7 +97,12 @@ impl Replay<'_> {
     fn open_named(&self, state: &LogState) -> Result<Arc<LogFile>, StoreError> {
         let key = self.keys.open_file_key(state.file, &state.sealed_key)?;
         let path = log_path(self.dir, state.number);
-        let lazy = Arc::new(LazyFile { descriptors: Arc::clone(&self.env.descriptors), path });
+        let lazy = Arc::new(LazyFile {
+            disk: Arc::clone(&self.env.disk),
+            descriptors: Arc::clone(&self.env.descriptors),
+            id: state.file,
+            path,
+        });
         Ok(Arc::new(LogFile::of_state(state, &key, lazy)?))
     }
 
@@ -118,8 +123,8 @@ impl Replay<'_> {
                 continue;
             }
             let path = log_path(self.dir, number);
-            let lazy = Arc::new(LazyFile { descriptors: Arc::clone(&self.env.descriptors), path: path.clone() });
-            match LogFile::open(lazy, &path, self.bucket, &|id, sealed| self.keys.open_file_key(id, sealed)) {
+            let disk = self.env.disk.open_read(&path).map_err(|e| StoreError::io(format!("opening {path}"), e))?;
+            match LogFile::open(disk, &path, self.bucket, &|id, sealed| self.keys.open_file_key(id, sealed)) {
                 Ok((header, file)) => {
                     *newest_epoch = (*newest_epoch).max(header.epoch);
                     if header.epoch == self.manifest.epoch && header.number == number {

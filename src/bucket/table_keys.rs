@@ -12,10 +12,9 @@ pub(super) struct EpochTables<'a> {
 
 impl TableFiles for EpochTables<'_> {
     fn new_table(&self) -> Result<NewTable, TreeError> {
-        let (file_id, key, sealed_key) = self.bucket.keys.new_file_key(self.bucket.env.entropy.as_ref())?;
+        let (_, key, sealed_key) = self.bucket.keys.new_file_key(self.bucket.env.entropy.as_ref())?;
         Ok(NewTable {
             number: self.bucket.next_number.fetch_add(1, Ordering::AcqRel),
-            file_id,
             bucket_id: self.bucket.id,
             epoch: self.epoch,
             sealed_key,

@@ -9,7 +9,7 @@ use crate::{
     log::{FrameKind, FrameScan, LogState, PREAMBLE_BYTES},
     space::SegmentRecord,
 };
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 /// Bytes of content that one batch of moves carries at most.
 const MOVE_BATCH_BYTES: u64 = 4 << 20;
@@ -92,9 +92,10 @@ impl LocalBucket {
             let flushed = held.manifest.flushed.number;
             let closed = self.closed_logs(&held);
             let state = lock(&self.commit);
+            let stuck = lock(&self.stuck);
             closed
                 .into_iter()
-                .filter(|log| log.last_number <= flushed)
+                .filter(|log| log.last_number <= flushed && !stuck.contains(&log.number))
                 .map(|log| (state.accounts.live_bytes(log.number), log))
                 .filter(|(live, log)| *live > 0 && *live < (log.end.saturating_sub(PREAMBLE_BYTES)) / 3 * 2)
                 .min_by_key(|(live, log)| live.saturating_mul(1000) / log.end.max(1))
@@ -133,6 +134,9 @@ impl LocalBucket {
             }
         }
         self.commit_moves(moves)?;
+        if lock(&self.commit).accounts.live_bytes(log.number) > 0 {
+            lock(&self.stuck).insert(log.number);
+        }
         Ok(())
     }
 
@@ -142,7 +146,7 @@ impl LocalBucket {
         match file.read_at(row.offset, &mut sealed) {
             Ok(()) if crc32c::crc32c(&sealed) == row.crc => Ok(Some(sealed)),
             _ => {
-                self.damaged_logs.lock().unwrap_or_else(PoisonError::into_inner).insert(row.log);
+                lock(&self.stuck).insert(row.log);
                 Ok(None)
             }
         }

@@ -204,6 +204,11 @@ impl LogWriter {
         (append.closed.clone(), in_use)
     }
 
+    /// A closed file is gone.
+    pub fn forget(&self, number: u64) {
+        self.append().closed.retain(|log| log.number != number);
+    }
+
     /// The prepared file that nothing was written to yet, if any: not garbage.
     #[must_use]
     pub fn prepared(&self) -> Option<u64> {
