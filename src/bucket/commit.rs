@@ -152,7 +152,12 @@ impl LocalBucket {
     }
 
     /// Gives the batch the next number, writes it, and shows it.
-    fn append(&self, state: &mut CommitState, mut resolved: Resolved, frees_space: bool) -> Result<Committed, StoreError> {
+    fn append(
+        &self,
+        state: &mut CommitState,
+        mut resolved: Resolved,
+        frees_space: bool,
+    ) -> Result<Committed, StoreError> {
         let writer = self.writer()?;
         let number = state.tail.number + 1;
         resolved.record.witness = writer.sync.durable();

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     crypt::{BucketId, BucketKeys, EpochId, FileId},
     log::{
-        Cut, GroupSync, HEADER_BYTES, LogError, LogFactory, LogFile, LogHeader, LogState, LogWriter, PREAMBLE_BYTES, Tail,
-        log_path,
+        Cut, GroupSync, HEADER_BYTES, LogError, LogFactory, LogFile, LogHeader, LogState, LogWriter, PREAMBLE_BYTES,
+        Tail, log_path,
     },
     space::Accounts,
 };
@@ -107,7 +107,14 @@ impl EpochFiles {
     }
 
     /// As `make`, but smaller, and from the reserve, when the disk is full.
-    fn make_fitting(&self, previous: FileId, cut: Cut, capacity: u64, least: u64, may_use_reserve: bool) -> Result<Arc<LogFile>, LogError> {
+    fn make_fitting(
+        &self,
+        previous: FileId,
+        cut: Cut,
+        capacity: u64,
+        least: u64,
+        may_use_reserve: bool,
+    ) -> Result<Arc<LogFile>, LogError> {
         let mut wanted = capacity;
         loop {
             match self.make(previous, cut, wanted) {
@@ -120,7 +127,13 @@ impl EpochFiles {
 }
 
 impl LogFactory for EpochFiles {
-    fn next_file(&self, previous: &LogFile, cut: Cut, min_bytes: u64, may_use_reserve: bool) -> Result<Arc<LogFile>, LogError> {
+    fn next_file(
+        &self,
+        previous: &LogFile,
+        cut: Cut,
+        min_bytes: u64,
+        may_use_reserve: bool,
+    ) -> Result<Arc<LogFile>, LogError> {
         let limits = &self.env.limits;
         let live = self.live_bytes.load(Ordering::Relaxed);
         let capacity = next_capacity(limits, previous.capacity, live, min_bytes);
@@ -155,7 +168,12 @@ impl LocalBucket {
         let reference = self.put_manifest(&manifest)?;
         let sync = Arc::new(GroupSync::new(recovered.tail.number, Arc::clone(&file)));
         let log = LogWriter::new(Arc::clone(&file), recovered.tail, Box::new(factory), Arc::clone(&sync));
-        *held = InForce { manifest, reference, accounts: std::mem::take(&mut held.accounts), dead: std::mem::take(&mut held.dead) };
+        *held = InForce {
+            manifest,
+            reference,
+            accounts: std::mem::take(&mut held.accounts),
+            dead: std::mem::take(&mut held.dead),
+        };
         *found = None;
         self.remove_garbage(&held.manifest)?;
         Ok(Writer { log, sync })
@@ -201,7 +219,8 @@ impl LocalBucket {
 
     /// Removes what no manifest names: after a manifest is in force, and before anything new is made under it.
     fn remove_garbage(&self, manifest: &Manifest) -> Result<(), StoreError> {
-        ManifestFiles { env: &self.env, dir: &self.dir, bucket: self.id, keys: &self.keys }.remove_others(manifest.version)?;
+        ManifestFiles { env: &self.env, dir: &self.dir, bucket: self.id, keys: &self.keys }
+            .remove_others(manifest.version)?;
         for number in file_numbers(&self.env, &self.dir, "log", ".log")? {
             if !manifest.logs.iter().any(|log| log.state.number == number) {
                 self.remove_file(&log_path(&self.dir, number))?;
@@ -218,7 +237,9 @@ impl LocalBucket {
 
     pub(super) fn remove_file(&self, path: &str) -> Result<(), StoreError> {
         match self.env.disk.remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(format!("removing {path}"), error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io(format!("removing {path}"), error))
+            }
             _ => Ok(()),
         }
     }

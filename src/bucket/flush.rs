@@ -4,12 +4,8 @@
 //! what was replaced.
 
 use super::{
-    InForce, LocalBucket, LogInForce, Manifest, StoreError,
-    dead::DeadFile,
-    epoch::state_in_use,
-    local::lock,
-    manifest_file::ManifestFiles,
-    table_keys::EpochTables,
+    InForce, LocalBucket, LogInForce, Manifest, StoreError, dead::DeadFile, epoch::state_in_use, local::lock,
+    manifest_file::ManifestFiles, table_keys::EpochTables,
 };
 use crate::{
     log::{LogState, PREAMBLE_BYTES, Tail, log_path},
@@ -41,7 +37,12 @@ impl LocalBucket {
             let (file, offset, tail) = writer.log.position();
             let (closed, _) = writer.log.files();
             let idle = |number: u64| self.log_file(number).is_none_or(|file| !file.is_pinned());
-            let unpinned = closed.iter().map(|log| log.number).chain(held.manifest.logs.iter().map(|log| log.state.number)).filter(|&n| idle(n)).collect();
+            let unpinned = closed
+                .iter()
+                .map(|log| log.number)
+                .chain(held.manifest.logs.iter().map(|log| log.state.number))
+                .filter(|&n| idle(n))
+                .collect();
             Frozen { tail, accounts: state.accounts.clone(), replay_from: (file.number, offset), unpinned }
         };
         let outcome = self.flush_frozen(&mut held, frozen);
@@ -67,7 +68,8 @@ impl LocalBucket {
                     break;
                 }
                 Ok(None) => break,
-                Err(TreeError::NoSpace) if self.env.reserve.release(self.tree.debt().frozen_bytes as u64 + (1 << 20)) => {}
+                Err(TreeError::NoSpace)
+                    if self.env.reserve.release(self.tree.debt().frozen_bytes as u64 + (1 << 20)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -154,7 +156,8 @@ impl LocalBucket {
         for edit in edits {
             self.tree.install(edit)?;
         }
-        ManifestFiles { env: &self.env, dir: &self.dir, bucket: self.id, keys: &self.keys }.remove_others(held.manifest.version)
+        ManifestFiles { env: &self.env, dir: &self.dir, bucket: self.id, keys: &self.keys }
+            .remove_others(held.manifest.version)
     }
 
     /// Notes logs that left the manifest; they go when no snapshot reads them.
@@ -251,7 +254,9 @@ impl LocalBucket {
         if self.read_only_reason().is_some() {
             return Ok(());
         }
-        if self.tree.debt().active_bytes as u64 > CLOSE_FLUSH_BYTES || lock(&self.maintenance).manifest.logs.len() > CLOSE_FLUSH_LOGS {
+        if self.tree.debt().active_bytes as u64 > CLOSE_FLUSH_BYTES
+            || lock(&self.maintenance).manifest.logs.len() > CLOSE_FLUSH_LOGS
+        {
             self.flush()?;
         }
         self.remove_dead()?;

@@ -159,7 +159,12 @@ impl LocalBucket {
             tree,
             files: Arc::new(RwLock::new(recovered.files.clone())),
             commit: Mutex::new(CommitState { tail, accounts }),
-            maintenance: Mutex::new(InForce { reference, accounts: flushed_accounts, dead: DeadFiles::default(), manifest }),
+            maintenance: Mutex::new(InForce {
+                reference,
+                accounts: flushed_accounts,
+                dead: DeadFiles::default(),
+                manifest,
+            }),
             writer: OnceLock::new(),
             beginning: Mutex::new(()),
             committed: AtomicU64::new(tail.number),
@@ -279,7 +284,8 @@ impl super::MetaStore for LocalBucket {
         match self.writer.get() {
             None => done(Ok(())),
             Some(writer) => {
-                if writer.sync.when_durable(number.0, Box::new(move |outcome| done(outcome.map_err(StoreError::from)))) {
+                if writer.sync.when_durable(number.0, Box::new(move |outcome| done(outcome.map_err(StoreError::from))))
+                {
                     (self.env.wake)();
                 }
             }

@@ -96,7 +96,13 @@ impl Manifest {
     ///
     /// # Errors
     /// [`CryptError`] when the keys are gone.
-    pub fn seal(&self, bucket: BucketId, keys: &BucketKeys, generation: Generation, salt: Salt) -> Result<(Vec<u8>, ManifestRef), CryptError> {
+    pub fn seal(
+        &self,
+        bucket: BucketId,
+        keys: &BucketKeys,
+        generation: Generation,
+        salt: Salt,
+    ) -> Result<(Vec<u8>, ManifestRef), CryptError> {
         let mut body = self.encode_body();
         let sealed_bytes = u32::try_from(body.len() + 16).unwrap_or(u32::MAX);
         let mut header = Encoder::with_capacity(HEADER_BYTES);
@@ -161,7 +167,11 @@ impl Manifest {
             let state = &log.state;
             out.varint(state.number).raw(state.file.as_bytes()).varint(state.epoch);
             state.sealed_key.encode(&mut out);
-            out.varint(state.capacity).varint(state.end).varint(state.last_number).raw(&state.last_tag).varint(log.live_bytes);
+            out.varint(state.capacity)
+                .varint(state.end)
+                .varint(state.last_number)
+                .raw(&state.last_tag)
+                .varint(log.live_bytes);
         }
         out.varint(self.tables.len() as u64);
         for table in &self.tables {
@@ -205,7 +215,16 @@ impl Manifest {
             let sealed_key = SealedFileKey::decode(&mut from).map_err(|_| FormatError::Invalid("sealed log key"))?;
             let (capacity, end) = (from.varint("log capacity")?, from.varint("log end")?);
             let last = tail(&mut from)?;
-            let state = LogState { number, file, epoch, sealed_key, capacity, end, last_number: last.number, last_tag: last.tag };
+            let state = LogState {
+                number,
+                file,
+                epoch,
+                sealed_key,
+                capacity,
+                end,
+                last_number: last.number,
+                last_tag: last.tag,
+            };
             manifest.logs.push(LogInForce { state, live_bytes: from.varint("live bytes")? });
         }
         for _ in 0..from.count(50, "tables")? {

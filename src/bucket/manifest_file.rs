@@ -79,7 +79,11 @@ impl ManifestFiles<'_> {
 
     /// Reads the manifest in force: the recorded one, or the newest that opens when none is recorded. Whatever copy
     /// could not be used is named in `problems`.
-    pub fn read(&self, recorded: Option<ManifestRef>, problems: &mut Vec<String>) -> Result<(Manifest, ManifestRef), StoreError> {
+    pub fn read(
+        &self,
+        recorded: Option<ManifestRef>,
+        problems: &mut Vec<String>,
+    ) -> Result<(Manifest, ManifestRef), StoreError> {
         let candidates = match recorded {
             Some(reference) => vec![reference.version],
             None => self.versions()?,
@@ -88,7 +92,8 @@ impl ManifestFiles<'_> {
             for copy in ["a", "b"] {
                 match self.read_copy(version, copy) {
                     Ok((_, found)) if recorded.is_some_and(|wanted| wanted != found) => {
-                        problems.push(format!("{} is not the manifest that the catalog records", self.path(version, copy)));
+                        problems
+                            .push(format!("{} is not the manifest that the catalog records", self.path(version, copy)));
                     }
                     Ok(read) => return Ok(read),
                     Err(StoreError::Locked) => return Err(StoreError::Locked),

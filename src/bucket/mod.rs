@@ -27,6 +27,6 @@ pub use batch::{Batch, SegmentId, SegmentRef};
 pub use env::{Env, Limits, ManifestRecorder, NotRecorded};
 pub use error::StoreError;
 pub use local::LocalBucket;
-pub use memory::{MemoryFaults, MemoryStore, Tickets};
 pub use manifest::{Line, LogInForce, Manifest, ManifestError, ManifestRef};
+pub use memory::{MemoryFaults, MemoryStore, Tickets};
 pub use traits::{Committed, Completion, Cursor, MetaStore, Number, PendingSegment, SegmentStore, Snapshot};

@@ -61,7 +61,13 @@ struct FoundBatch {
 ///
 /// # Errors
 /// `Locked`; `Io` when a directory cannot be read, or a sync of what was found fails.
-pub(super) fn recover(env: &Env, dir: &str, bucket: BucketId, keys: &BucketKeys, manifest: &Manifest) -> Result<Recovered, StoreError> {
+pub(super) fn recover(
+    env: &Env,
+    dir: &str,
+    bucket: BucketId,
+    keys: &BucketKeys,
+    manifest: &Manifest,
+) -> Result<Recovered, StoreError> {
     Replay { env, dir, bucket, keys, manifest }.run()
 }
 
@@ -75,7 +81,8 @@ impl Replay<'_> {
             let in_use = log.state.end == 0;
             let needed = in_use || log.state.last_number > self.manifest.flushed.number;
             if needed {
-                let start = if log.state.number == self.manifest.replay_from.0 { self.manifest.replay_from.1 } else { 0 };
+                let start =
+                    if log.state.number == self.manifest.replay_from.0 { self.manifest.replay_from.1 } else { 0 };
                 links.push(Link { file: Arc::clone(&file), start, end: log.state.end });
             }
             files.insert(log.state.number, file);
@@ -149,7 +156,10 @@ impl Replay<'_> {
                 outcome => outcome?,
             }
         }
-        self.env.disk.sync_dir(&format!("{}/log", self.dir)).map_err(|e| StoreError::io(format!("syncing {}", self.dir), e))
+        self.env
+            .disk
+            .sync_dir(&format!("{}/log", self.dir))
+            .map_err(|e| StoreError::io(format!("syncing {}", self.dir), e))
     }
 
     fn batches(&self, links: &[Link], problems: &mut Vec<String>) -> Vec<FoundBatch> {
@@ -205,7 +215,11 @@ impl Replay<'_> {
             batches.push((expected, record));
         }
         let damage = (tail.number < witness).then(|| {
-            format!("batch {} of {} was durable (number {witness} was witnessed) and is missing or damaged", tail.number + 1, self.dir)
+            format!(
+                "batch {} of {} was durable (number {witness} was witnessed) and is missing or damaged",
+                tail.number + 1,
+                self.dir
+            )
         });
         let logs = self.logs_in_force(&links, &ends, last_link, tail, &batches, &mut files);
         let cut = links.get(last_link).map_or((FileId::from_bytes([0; 16]), Cut::default()), |link| {

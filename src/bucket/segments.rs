@@ -1,13 +1,19 @@
 //! Content of a local bucket.
 
 use super::{
-    LocalBucket, PendingSegment, SegmentId, SegmentStore, Snapshot, StoreError, commit::Pending, snapshot::LocalSnapshot,
+    LocalBucket, PendingSegment, SegmentId, SegmentStore, Snapshot, StoreError, commit::Pending,
+    snapshot::LocalSnapshot,
 };
 use crate::log::LogFile;
 use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 impl LocalBucket {
-    fn append_segment(&self, sealed: &[u8], plain_bytes: u32, may_use_reserve: bool) -> Result<PendingSegment, StoreError> {
+    fn append_segment(
+        &self,
+        sealed: &[u8],
+        plain_bytes: u32,
+        may_use_reserve: bool,
+    ) -> Result<PendingSegment, StoreError> {
         if self.keys.is_revoked() {
             return Err(StoreError::Locked);
         }
@@ -40,11 +46,14 @@ impl SegmentStore for LocalBucket {
         let row = local(snapshot)?.segment(id)?;
         let end = u64::from(offset) + buf.len() as u64;
         if end > u64::from(row.sealed_bytes) {
-            return Err(StoreError::damaged(format!("segment {} ends at {} and is read to {end}", id.0, row.sealed_bytes)));
+            return Err(StoreError::damaged(format!(
+                "segment {} ends at {} and is read to {end}",
+                id.0, row.sealed_bytes
+            )));
         }
-        let file = self
-            .log_file(row.log)
-            .ok_or_else(|| StoreError::damaged(format!("segment {}: log {} of {} is missing", id.0, row.log, self.dir)))?;
+        let file = self.log_file(row.log).ok_or_else(|| {
+            StoreError::damaged(format!("segment {}: log {} of {} is missing", id.0, row.log, self.dir))
+        })?;
         Ok(file.read_at(row.offset + u64::from(offset), buf)?)
     }
 

@@ -1,10 +1,6 @@
 //! What is done behind everybody's back, one step at a time, on the store's own threads.
 
-use super::{
-    LocalBucket, SegmentId, StoreError,
-    commit::Move,
-    local::lock,
-};
+use super::{LocalBucket, SegmentId, StoreError, commit::Move, local::lock};
 use crate::{
     log::{FrameKind, FrameScan, LogState, PREAMBLE_BYTES},
     space::SegmentRecord,
@@ -60,7 +56,10 @@ impl LocalBucket {
         }
         let debt = self.tree.debt();
         let mut more = false;
-        if debt.active_bytes as u64 >= self.env.limits.memtable_bytes || debt.frozen_memtables > 0 || self.has_dead_logs() {
+        if debt.active_bytes as u64 >= self.env.limits.memtable_bytes
+            || debt.frozen_memtables > 0
+            || self.has_dead_logs()
+        {
             self.flush()?;
             more = true;
         }

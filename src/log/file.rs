@@ -113,7 +113,13 @@ impl LogFile {
     }
 
     /// Writes a frame at `offset`, padded with zeros; returns the payload's checksum.
-    pub(super) fn write_frame(&self, offset: u64, kind: FrameKind, number: u64, payload: &[u8]) -> Result<u32, LogError> {
+    pub(super) fn write_frame(
+        &self,
+        offset: u64,
+        kind: FrameKind,
+        number: u64,
+        payload: &[u8],
+    ) -> Result<u32, LogError> {
         let payload_bytes = u32::try_from(payload.len())
             .map_err(|_| LogError::TooLarge { bytes: payload.len() as u64, limit: u64::from(u32::MAX) })?;
         let payload_crc = crc32c::crc32c(payload);
@@ -175,7 +181,10 @@ impl LogFile {
                 .and_then(|header| {
                     let key = unseal(header.file, &header.sealed_key).map_err(|e| LogError::crypt(name, e))?;
                     if header.bucket != bucket || !LogHeader::verify(&bytes, &key) {
-                        return Err(LogError::format(name, crate::format::FormatError::Invalid("MAC or bucket of a log header")));
+                        return Err(LogError::format(
+                            name,
+                            crate::format::FormatError::Invalid("MAC or bucket of a log header"),
+                        ));
                     }
                     Ok((header, key))
                 });

@@ -17,7 +17,8 @@ impl FrameMagic {
     /// The magic of a file.
     #[must_use]
     pub fn of(file: FileId) -> Self {
-        let digest: [u8; 32] = Sha256::new().chain_update(b"strongroom frame").chain_update(file.as_bytes()).finalize().into();
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(b"strongroom frame").chain_update(file.as_bytes()).finalize().into();
         let mut magic = [0; 8];
         magic.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         Self(magic)

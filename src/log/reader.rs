@@ -1,6 +1,8 @@
 //! Reads a log file back, frame by frame (docs/FORMAT.md 4.5).
 
-use super::{BatchRecord, FRAME_HEADER_BYTES, FrameHeader, FrameKind, LogError, LogFile, frame::FRAME_ALIGN, frame_span};
+use super::{
+    BatchRecord, FRAME_HEADER_BYTES, FrameHeader, FrameKind, LogError, LogFile, frame::FRAME_ALIGN, frame_span,
+};
 use bytes::Bytes;
 
 /// Bytes read at once while scanning for headers.
@@ -47,7 +49,14 @@ impl<'a> FrameScan<'a> {
     #[must_use]
     pub fn new(file: &'a LogFile, start: u64, end: u64) -> Self {
         let start = start.max(super::PREAMBLE_BYTES).next_multiple_of(FRAME_ALIGN);
-        Self { file, position: start, end: end.min(file.capacity), window: Vec::new(), window_start: 0, unreadable: Vec::new() }
+        Self {
+            file,
+            position: start,
+            end: end.min(file.capacity),
+            window: Vec::new(),
+            window_start: 0,
+            unreadable: Vec::new(),
+        }
     }
 
     /// The next intact header, or `None` at the end. Whether the payload is intact is for the caller to find out.
@@ -116,7 +125,8 @@ pub fn open_batch(file: &LogFile, found: &Found) -> Result<Option<([u8; 16], [u8
         return Ok(None);
     }
     let (payload, intact) = read_payload(file, found)?;
-    let (Some((previous, sealed)), Some(tag), true) = (payload.split_first_chunk::<16>(), payload.last_chunk::<16>(), intact)
+    let (Some((previous, sealed)), Some(tag), true) =
+        (payload.split_first_chunk::<16>(), payload.last_chunk::<16>(), intact)
     else {
         return Ok(None);
     };

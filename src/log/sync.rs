@@ -127,9 +127,12 @@ impl GroupSync {
             Ok(()) => {
                 state.durable = state.durable.max(target);
                 let in_use = synced.last().map(|file| file.number);
-                state.files.retain(|file| Some(file.number) == in_use || !synced.iter().any(|s| s.number == file.number));
+                state
+                    .files
+                    .retain(|file| Some(file.number) == in_use || !synced.iter().any(|s| s.number == file.number));
                 let durable = state.durable;
-                let (ready, later): (Vec<_>, Vec<_>) = std::mem::take(&mut state.waiters).into_iter().partition(|(n, _)| *n <= durable);
+                let (ready, later): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut state.waiters).into_iter().partition(|(n, _)| *n <= durable);
                 state.waiters = later;
                 ready.into_iter().map(|(_, waiter)| waiter).collect()
             }

@@ -14,7 +14,13 @@ pub trait LogFactory: Send + Sync {
     ///
     /// # Errors
     /// [`LogError::NoSpace`], [`LogError::Io`], [`LogError::Crypt`].
-    fn next_file(&self, previous: &LogFile, cut: Cut, min_bytes: u64, may_use_reserve: bool) -> Result<Arc<LogFile>, LogError>;
+    fn next_file(
+        &self,
+        previous: &LogFile,
+        cut: Cut,
+        min_bytes: u64,
+        may_use_reserve: bool,
+    ) -> Result<Arc<LogFile>, LogError>;
 }
 
 /// Where the log ends.
@@ -116,9 +122,22 @@ impl LogWriter {
         Ok(tail)
     }
 
-    fn write(&self, file: &Arc<LogFile>, offset: u64, kind: FrameKind, number: u64, payload: &[u8], payload_bytes: u32) -> Result<Place, LogError> {
+    fn write(
+        &self,
+        file: &Arc<LogFile>,
+        offset: u64,
+        kind: FrameKind,
+        number: u64,
+        payload: &[u8],
+        payload_bytes: u32,
+    ) -> Result<Place, LogError> {
         match file.write_frame(offset, kind, number, payload) {
-            Ok(crc) => Ok(Place { file: Arc::clone(file), offset: offset + super::FRAME_HEADER_BYTES as u64, payload_bytes, crc }),
+            Ok(crc) => Ok(Place {
+                file: Arc::clone(file),
+                offset: offset + super::FRAME_HEADER_BYTES as u64,
+                payload_bytes,
+                crc,
+            }),
             Err(error) => {
                 self.fail(&error);
                 Err(error)
@@ -126,7 +145,12 @@ impl LogWriter {
         }
     }
 
-    fn take_space(&self, append: &mut Append, span: u64, may_use_reserve: bool) -> Result<(Arc<LogFile>, u64), LogError> {
+    fn take_space(
+        &self,
+        append: &mut Append,
+        span: u64,
+        may_use_reserve: bool,
+    ) -> Result<(Arc<LogFile>, u64), LogError> {
         if append.offset + span > append.file.capacity {
             self.roll(append, span, may_use_reserve)?;
         }

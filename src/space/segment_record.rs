@@ -89,7 +89,15 @@ mod tests {
 
     #[test]
     fn a_row_comes_back_and_no_prefix_of_it_does() {
-        let row = SegmentRecord { log: 3, offset: 1 << 33, sealed_bytes: 70000, plain_bytes: 69968, crc: 7, extents: 2, live_bytes: 5 };
+        let row = SegmentRecord {
+            log: 3,
+            offset: 1 << 33,
+            sealed_bytes: 70000,
+            plain_bytes: 69968,
+            crc: 7,
+            extents: 2,
+            live_bytes: 5,
+        };
         let bytes = row.encode();
         assert_eq!(SegmentRecord::decode(&bytes), Ok(row));
         assert!((0..bytes.len()).all(|len| SegmentRecord::decode(&bytes[..len]).is_err()));

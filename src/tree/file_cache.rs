@@ -34,7 +34,7 @@ impl FileCache {
     }
 
     /// The open file; the lock is not held while it is opened.
-    pub(super) fn open(&self, disk: &dyn Disk, file: FileId, path: &str) -> Result<Arc<dyn DiskFile>, TreeError> {
+    pub(crate) fn open(&self, disk: &dyn Disk, file: FileId, path: &str) -> Result<Arc<dyn DiskFile>, TreeError> {
         if let Some(open) = self.lock().get(&file) {
             return Ok(Arc::clone(open));
         }
