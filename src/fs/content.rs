@@ -1,9 +1,9 @@
 //! Where the content of an inode is: in its record, in segments, in pieces shared with other files.
 
-use crate::bucket::SegmentId;
+use crate::{bucket::SegmentId, crypt::SealedOek};
 
 /// Content of up to this many bytes stands in the record, sealed (DESIGN 3.4).
-pub const INLINE_LIMIT_BYTES: u64 = 256;
+pub const INLINE_LIMIT_BYTES: u64 = crate::crypt::INLINE_MAX_BYTES as u64;
 
 /// Extents of up to this many stand in the inode's record; more have records of their own.
 pub const INLINE_EXTENTS: usize = 4;
@@ -62,9 +62,9 @@ impl Piece {
 /// own extents and shared pieces never overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// The sealed OEK of inline content and own extents; empty while there is neither.
-    pub sealed_oek: Vec<u8>,
-    /// Sealed content of a file of up to 256 bytes; there are no extents and pieces then.
+    /// The sealed OEK of inline content and own extents; `None` while there was neither.
+    pub sealed_oek: Option<SealedOek>,
+    /// Sealed first bytes of a small file, the rest up to its length zero; there are no extents and pieces then.
     pub inline: Vec<u8>,
     /// Id under which own extents have records; 0 while none was drawn.
     pub own: u64,
