@@ -1,6 +1,6 @@
 //! What can go wrong in `fs`, for both views.
 
-use crate::{bucket::StoreError, format::FormatError};
+use crate::{bucket::StoreError, crypt::CryptError, format::FormatError};
 use std::{io, sync::Arc};
 
 /// Result of a call of this room.
@@ -102,7 +102,6 @@ impl FsError {
     }
 
     /// An I/O error without a system call behind it.
-    #[allow(dead_code)]
     pub(crate) fn io(what: impl Into<String>) -> Self {
         Self::Io { what: Arc::from(what.into()), source: None }
     }
@@ -125,5 +124,16 @@ impl From<StoreError> for FsError {
 impl From<FormatError> for FsError {
     fn from(error: FormatError) -> Self {
         Self::damaged(format!("a file record: {error}"))
+    }
+}
+
+impl From<CryptError> for FsError {
+    fn from(error: CryptError) -> Self {
+        match error {
+            CryptError::Locked | CryptError::SlotLocked { .. } => Self::Locked,
+            CryptError::TooLarge { what, .. } => Self::TooLarge(what),
+            CryptError::Entropy(_) => Self::io(error.to_string()),
+            other => Self::damaged(other.to_string()),
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::{EncryptionStatus, FsResult};
 use crate::{
     bucket::{MetaStore, SegmentStore},
     clock::Clock,
+    crypt::{BucketKeys, Entropy},
 };
 use std::sync::Arc;
 
@@ -13,6 +14,10 @@ pub struct BucketParts {
     pub meta: Arc<dyn MetaStore>,
     /// Content.
     pub segments: Arc<dyn SegmentStore>,
+    /// The unsealed keys.
+    pub keys: BucketKeys,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What `user.sse.*` answers.

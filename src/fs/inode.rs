@@ -211,11 +211,39 @@ pub struct Inode {
     pub content: Content,
     /// What S3 keeps of the object.
     pub object: ObjectAttributes,
+    /// Extended attributes that have records of their own.
+    pub xattrs: u32,
     /// Of a directory only.
     pub directory: DirectoryFacts,
 }
 
 impl Inode {
+    /// A new inode with one name and nothing in it, owned by root.
+    pub(super) fn blank(ino: Ino, kind: FileKind, now: UnixNanos) -> Self {
+        Self {
+            ino,
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            nlink: 1,
+            rdev: 0,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            btime: now,
+            content_time: now,
+            size: 0,
+            etag: ETag::Md5(super::MD5_OF_NOTHING),
+            crc64: Some(0),
+            target: Vec::new(),
+            content: Content::default(),
+            object: ObjectAttributes::default(),
+            xattrs: 0,
+            directory: DirectoryFacts::default(),
+        }
+    }
+
     /// What S3 counts: an object, or a directory that bears listed keys.
     #[must_use]
     pub fn bears(&self) -> bool {

@@ -128,6 +128,7 @@ fn put_inode(out: &mut Encoder, inode: &Inode) {
     }
     put_content(out, &inode.content);
     put_object(out, &inode.object);
+    out.varint(u64::from(inode.xattrs));
 }
 
 fn narrow(value: u64, field: &str) -> FsResult<u32> {
@@ -160,6 +161,7 @@ fn take_inode(from: &mut Decoder<'_>) -> FsResult<Inode> {
     let target = if kind == FileKind::Symlink { from.bytes(TARGET_LIMIT, "target")?.to_vec() } else { Vec::new() };
     let content = take_content(from)?;
     let object = take_object(from)?;
+    let xattrs = narrow(from.varint("xattrs")?, "xattrs")?;
     let btime = UnixNanos(btime);
     Ok(Inode {
         ino,
@@ -180,6 +182,7 @@ fn take_inode(from: &mut Decoder<'_>) -> FsResult<Inode> {
         target,
         content,
         object,
+        xattrs,
         directory,
     })
 }

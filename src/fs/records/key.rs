@@ -27,8 +27,7 @@ pub const ALIAS_OF: u8 = 0x19;
 // Reserved, refused until a feature flag names them: 0x20 object versions, 0x21 retention, 0x22 tags, 0x23 snapshots,
 // 0x24 quota.
 
-/// Catalog: bucket name → id.
-pub const BUCKET_NAME: u8 = 0x40;
+// 0x40 is reserved for an index of bucket names.
 /// Catalog: id → bucket record.
 pub const BUCKET: u8 = 0x41;
 /// Catalog: freed slot → next inode number.

@@ -10,7 +10,7 @@ pub(super) use bucket::{decode_bucket, encode_bucket};
 pub(super) use content::{
     SharedContent, decode_extent, decode_job, decode_shared, encode_extent, encode_job, encode_shared,
 };
-pub(super) use inode::{Entry, decode_entry, decode_inode, encode_inode_entry, encode_inode, encode_link_entry};
+pub(super) use inode::{Entry, decode_entry, decode_inode, encode_inode, encode_inode_entry, encode_link_entry};
 pub(super) use key::*;
 pub(super) use state::{NamespaceState, decode_place, decode_state, encode_place, encode_state};
 
