@@ -2,6 +2,8 @@
 
 use super::TreeError;
 
+const SHORT: TreeError = TreeError::Malformed("a record ends early");
+
 /// Reads fields from the front of a slice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decoder<'a> {
@@ -17,14 +19,16 @@ impl<'a> Decoder<'a> {
         self.rest.len()
     }
 
+    #[inline]
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], TreeError> {
-        let (head, rest) = self.rest.split_at_checked(len).ok_or(TreeError::Malformed("a record ends early"))?;
+        let Some((head, rest)) = self.rest.split_at_checked(len) else { return Err(SHORT) };
         self.rest = rest;
         Ok(head)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], TreeError> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(TreeError::Malformed("a record ends early"))?;
+        let Some((head, rest)) = self.rest.split_first_chunk::<N>() else { return Err(SHORT) };
         self.rest = rest;
         Ok(*head)
     }
@@ -47,7 +51,19 @@ impl<'a> Decoder<'a> {
     }
 
     /// Seven bits a byte, lowest first, top bit set on all but the last; the shortest form only.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, TreeError> {
+        // Nearly all are lengths below 128.
+        if let Some((byte, rest)) = self.rest.split_first()
+            && *byte < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, TreeError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -67,11 +83,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// A varint length that must fit what is left of the slice.
+    #[inline]
     pub(super) fn len(&mut self) -> Result<usize, TreeError> {
         usize::try_from(self.varint()?).map_err(|_| TreeError::Malformed("a length is out of range"))
     }
 
     /// A byte string behind its varint length, at most `max` bytes.
+    #[inline]
     pub(super) fn bytes(&mut self, max: usize) -> Result<&'a [u8], TreeError> {
         let len = self.len()?;
         if len > max {

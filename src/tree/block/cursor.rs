@@ -59,7 +59,7 @@ impl DataBlock {
     fn restart(&self, index: usize) -> Result<usize, TreeError> {
         let at = self.entries_end + 4 * index;
         let word = self.plain.get(at..at + 4).and_then(|word| word.first_chunk::<4>());
-        let offset = word.map(|word| u32::from_le_bytes(*word)).and_then(|offset| usize::try_from(offset).ok());
+        let offset = word.and_then(|word| usize::try_from(u32::from_le_bytes(*word)).ok());
         offset
             .filter(|offset| *offset < self.entries_end)
             .ok_or(TreeError::Malformed("a restart point is out of range"))

@@ -4,3 +4,4 @@ mod damage;
 mod fixture;
 mod model;
 mod promises;
+mod speed;
