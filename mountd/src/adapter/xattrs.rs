@@ -4,8 +4,16 @@ use super::{Adapter, Answer, number::Place};
 use fuser::{Errno, INodeNo, ReplyXattr};
 use strongroom::fs::SetMode;
 
+/// The namespace of access control lists. Kept like others they would be shown and never enforced.
+const SYSTEM: &[u8] = b"system.";
+
+fn supported(name: &[u8]) -> Answer<()> {
+    if name.starts_with(SYSTEM) { Err(Errno::EOPNOTSUPP.into()) } else { Ok(()) }
+}
+
 impl Adapter {
     pub(super) fn xattr(&self, ino: INodeNo, name: &[u8]) -> Answer<Vec<u8>> {
+        supported(name)?;
         let (slot, ino) = Place::of(ino).within(Errno::ENODATA)?;
         Ok(self.namespace(slot)?.getxattr(ino, name)?)
     }
@@ -18,6 +26,7 @@ impl Adapter {
     }
 
     pub(super) fn set_xattr(&self, ino: INodeNo, name: &[u8], value: &[u8], flags: i32) -> Answer<()> {
+        supported(name)?;
         let (slot, ino) = Place::of(ino).within(Errno::EPERM)?;
         let mode = match flags {
             0 => SetMode::Either,
@@ -30,6 +39,7 @@ impl Adapter {
     }
 
     pub(super) fn remove_xattr(&self, ino: INodeNo, name: &[u8]) -> Answer<()> {
+        supported(name)?;
         let (slot, ino) = Place::of(ino).within(Errno::EPERM)?;
         self.namespace(slot)?.removexattr(ino, name)?;
         Ok(())
