@@ -12,4 +12,5 @@ pub mod fs;
 pub mod kms;
 pub mod log;
 pub mod space;
+pub mod store;
 pub mod tree;

@@ -39,6 +39,15 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Limits for a memory budget and a file system of these sizes.
+    #[must_use]
+    pub fn within(memory_bytes: u64, disk_bytes: u64) -> Self {
+        let memtable_bytes = (memory_bytes / 8).min(Reserve::default_bytes(disk_bytes) / 2).clamp(1 << 20, 48 << 20);
+        Self { memtable_bytes, ..Self::default() }
+    }
+}
+
 /// Where the catalog records which manifest of a bucket is in force.
 pub trait ManifestRecorder: Send + Sync {
     /// Records it durably. The catalog's own manifests are recorded nowhere.

@@ -199,7 +199,7 @@ impl LocalBucket {
             next_segment: self.next_segment.load(Ordering::Acquire),
             lines,
             logs,
-            hole_accepted: before.hole_accepted,
+            hole_accepted: before.hole_accepted || recovered.damage.is_some(),
             tables: before.tables.clone(),
         }
     }

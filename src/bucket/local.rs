@@ -109,7 +109,8 @@ impl LocalBucket {
     /// Opens a bucket: reads the manifest in force (`recorded` by the catalog; `None` for the catalog itself), replays
     /// the log, and syncs what it replayed. Nothing is written until the first change.
     ///
-    /// A bucket whose log lost something durable opens read-only, with [`Self::read_only_reason`].
+    /// A bucket whose log lost something durable opens read-only, with [`Self::read_only_reason`]; with `accept_loss` it
+    /// may be written, and its next manifest says that a hole was accepted.
     ///
     /// # Errors
     /// `Locked`; `Damaged` when no manifest is intact; `Io`.
@@ -120,6 +121,7 @@ impl LocalBucket {
         keys: BucketKeys,
         recorded: Option<ManifestRef>,
         recorder: Arc<dyn ManifestRecorder>,
+        accept_loss: bool,
     ) -> Result<Arc<Self>, StoreError> {
         let mut problems = Vec::new();
         let files = ManifestFiles { env: &env, dir, bucket: id, keys: &keys };
@@ -148,8 +150,12 @@ impl LocalBucket {
             tree.apply(number, record.changes.iter().map(|(key, value)| (&key[..], value.clone())));
         }
         let read_only = OnceLock::new();
-        if let Some(damage) = &recovered.damage {
-            let _ = read_only.set(damage.as_str().into());
+        match &recovered.damage {
+            Some(damage) if accept_loss => problems.push(format!("accepted: {damage}")),
+            Some(damage) => {
+                let _ = read_only.set(damage.as_str().into());
+            }
+            None => {}
         }
         let tail = recovered.tail;
         Ok(Arc::new(Self {
@@ -212,6 +218,14 @@ impl LocalBucket {
     #[must_use]
     pub fn manifest_ref(&self) -> ManifestRef {
         lock(&self.maintenance).reference
+    }
+
+    /// Makes everything committed durable.
+    ///
+    /// # Errors
+    /// As [`super::MetaStore::sync`].
+    pub fn sync_now(&self) -> Result<(), StoreError> {
+        super::MetaStore::sync(self, Number(self.committed_number()))
     }
 
     pub(super) fn check_writable(&self) -> Result<(), StoreError> {
