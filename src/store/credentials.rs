@@ -51,7 +51,11 @@ impl RootCredentials {
 
     /// The credentials to serve with: those given, else those kept, else new ones, which are then kept. Returns whether
     /// they are new.
-    pub(super) fn settle(given: Option<Self>, catalog: &Catalog, entropy: &dyn Entropy) -> Result<(Self, bool), OpenError> {
+    pub(super) fn settle(
+        given: Option<Self>,
+        catalog: &Catalog,
+        entropy: &dyn Entropy,
+    ) -> Result<(Self, bool), OpenError> {
         if let Some(given) = given {
             return Ok((given, false));
         }

@@ -42,7 +42,9 @@ pub enum OpenError {
         why: String,
     },
     /// The key file lies in the store that it opens.
-    #[error("the key file {0} lies inside the store; move it out, so that whoever copies the store does not get the key")]
+    #[error(
+        "the key file {0} lies inside the store; move it out, so that whoever copies the store does not get the key"
+    )]
     KeyInsideStore(PathBuf),
     /// The KMS says no, or nothing.
     #[error("the store is sealed under key {key}: {source}")]

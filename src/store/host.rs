@@ -54,7 +54,14 @@ fn io_error(what: impl Into<Arc<str>>, error: io::Error) -> FsError {
 }
 
 impl DiskHost {
-    pub fn new(env: Env, store: StoreId, kms: Arc<dyn Kms>, catalog_keys: BucketKeys, ledger: Ledger, accept_loss: bool) -> Self {
+    pub fn new(
+        env: Env,
+        store: StoreId,
+        kms: Arc<dyn Kms>,
+        catalog_keys: BucketKeys,
+        ledger: Ledger,
+        accept_loss: bool,
+    ) -> Self {
         Self { env, store, kms, catalog_keys, ledger, open: Mutex::default(), accept_loss }
     }
 
@@ -74,12 +81,12 @@ impl DiskHost {
 
     /// The keyring that the catalog holds, verified, with its bytes.
     pub fn keyring(&self, bucket: BucketId) -> Result<(Keyring, Vec<u8>), FsError> {
-        let bytes = self
-            .ledger
-            .keyring(bucket)?
-            .ok_or_else(|| FsError::from(StoreError::damaged(format!("the catalog holds no keyring of bucket {bucket}"))))?;
+        let bytes = self.ledger.keyring(bucket)?.ok_or_else(|| {
+            FsError::from(StoreError::damaged(format!("the catalog holds no keyring of bucket {bucket}")))
+        })?;
         let unverified = UnverifiedKeyring::decode(&bytes).map_err(StoreError::from)?;
-        let mac = self.catalog_keys.keyring_mac_key_at(unverified.mac_generation(), bucket).map_err(StoreError::from)?;
+        let mac =
+            self.catalog_keys.keyring_mac_key_at(unverified.mac_generation(), bucket).map_err(StoreError::from)?;
         let (keyring, _) = unverified.verify(&mac).map_err(StoreError::from)?;
         if keyring.store() != self.store || keyring.bucket() != bucket {
             return Err(StoreError::damaged(format!("the keyring of bucket {bucket} is another bucket's")).into());
@@ -114,7 +121,9 @@ impl DiskHost {
 
     fn make_dir(&self, path: &str) -> FsResult<()> {
         match self.env.disk.create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io_error(format!("making {path}"), error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(io_error(format!("making {path}"), error))
+            }
             _ => Ok(()),
         }
     }
@@ -171,7 +180,8 @@ impl BucketHost for DiskHost {
         }
         let recorded = self.ledger.manifest(bucket)?;
         let recorder = Arc::new(self.ledger.clone());
-        let local = LocalBucket::open(self.env.clone(), &dir, bucket, keys.clone(), recorded, recorder, self.accept_loss)?;
+        let local =
+            LocalBucket::open(self.env.clone(), &dir, bucket, keys.clone(), recorded, recorder, self.accept_loss)?;
         self.lock().insert(bucket, Arc::clone(&local));
         let own = keyring.slot(Slot::OWN).map_err(StoreError::from)?;
         let generation = keyring.newest(Slot::OWN).map_err(StoreError::from)?;
@@ -201,7 +211,9 @@ impl BucketHost for DiskHost {
         let dir = bucket_dir(bucket);
         self.remove_tree(&dir).map_err(|e| io_error(format!("removing {dir}"), e))?;
         match self.env.disk.sync_dir(BUCKETS) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error("syncing the directory of buckets", error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("syncing the directory of buckets", error));
+            }
             _ => {}
         }
         Ok(self.ledger.remove(bucket)?)

@@ -133,7 +133,12 @@ impl Keeper {
     ///
     /// # Errors
     /// The error of the system when a thread cannot be made.
-    pub fn start(bell: &Arc<Bell>, host: Arc<DiskHost>, catalog: &Arc<Catalog>, own: Arc<LocalBucket>) -> std::io::Result<Self> {
+    pub fn start(
+        bell: &Arc<Bell>,
+        host: Arc<DiskHost>,
+        catalog: &Arc<Catalog>,
+        own: Arc<LocalBucket>,
+    ) -> std::io::Result<Self> {
         let care = Arc::new(Care { host, catalog: Arc::downgrade(catalog), own });
         let syncer = {
             let (bell, care) = (Arc::clone(bell), Arc::clone(&care));

@@ -59,7 +59,7 @@ pub fn open_key_file(path: &Path, create: bool) -> Result<(Arc<dyn Kms>, bool), 
         let name = KeyName::new(DEFAULT_KEY_NAME).map_err(|e| failed(e.to_string()))?;
         create_key_file(path, &name).map_err(|e| failed(format!("cannot be made: {e}")))?;
     }
-    let key = StaticKey::from_file(path).map_err(|e| failed(format!("cannot be used: {e}")))?;
+    let key = StaticKey::from_file(path.to_owned()).map_err(|e| failed(format!("cannot be used: {e}")))?;
     Ok((Arc::new(key), !exists))
 }
 

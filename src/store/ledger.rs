@@ -51,7 +51,10 @@ impl Ledger {
     /// Those of the catalog.
     pub fn manifest(&self, bucket: BucketId) -> Result<Option<ManifestRef>, StoreError> {
         let found = self.catalog.snapshot()?.get(&key(MANIFEST, bucket))?;
-        found.map(|bytes| decode_manifest(&bytes)).transpose().map_err(|e| StoreError::damaged(format!("the catalog: {e}")))
+        found
+            .map(|bytes| decode_manifest(&bytes))
+            .transpose()
+            .map_err(|e| StoreError::damaged(format!("the catalog: {e}")))
     }
 
     /// The bytes of a bucket's keyring, MAC included.
@@ -66,7 +69,12 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of the catalog.
-    pub fn put_keyring(&self, bucket: BucketId, keyring: &[u8], manifest: Option<ManifestRef>) -> Result<(), StoreError> {
+    pub fn put_keyring(
+        &self,
+        bucket: BucketId,
+        keyring: &[u8],
+        manifest: Option<ManifestRef>,
+    ) -> Result<(), StoreError> {
         if keyring.len() > KEYRING_MAX_BYTES {
             return Err(StoreError::damaged("a keyring is longer than its limit"));
         }

@@ -11,7 +11,9 @@ use super::{
 use crate::{
     bucket::{Env, Limits, LocalBucket, NotRecorded, StoreError},
     clock::{Clock, SystemClock},
-    crypt::{BucketId, BucketKeys, CryptError, Entropy, InstanceId, KernelEntropy, Keyring, Slot, StoreId, UnverifiedKeyring},
+    crypt::{
+        BucketId, BucketKeys, CryptError, Entropy, InstanceId, KernelEntropy, Keyring, Slot, StoreId, UnverifiedKeyring,
+    },
     disk::{Disk, RealDisk, StoreLock},
     format::FormatError,
     fs::{Catalog, CatalogParts},
@@ -139,7 +141,8 @@ impl Store {
         }
         let (own, keys) = open_catalog(&env, &foundation, &file)?;
         let ledger = Ledger::new(Arc::clone(&own) as _);
-        let host = Arc::new(DiskHost::new(env, file.store, Arc::clone(&foundation.kms), keys, ledger, foundation.accept_loss));
+        let host =
+            Arc::new(DiskHost::new(env, file.store, Arc::clone(&foundation.kms), keys, ledger, foundation.accept_loss));
         let catalog = Catalog::open(CatalogParts {
             meta: Arc::clone(&own) as _,
             host: Arc::clone(&host) as _,
@@ -156,7 +159,10 @@ impl Store {
             tracing::warn!(%error, "the second copy of the store file could not be repaired");
         }
         let keeper = match foundation.with_threads {
-            true => Some(Keeper::start(&bell, Arc::clone(&host), &catalog, Arc::clone(&own)).map_err(|e| OpenError::io("starting threads", e))?),
+            true => Some(
+                Keeper::start(&bell, Arc::clone(&host), &catalog, Arc::clone(&own))
+                    .map_err(|e| OpenError::io("starting threads", e))?,
+            ),
             false => None,
         };
         let store = Self { catalog, credentials, file, host, own, keeper: Mutex::new(keeper), lock: Mutex::new(lock) };
@@ -242,7 +248,11 @@ fn remove_tree(disk: &dyn Disk, path: &str) -> io::Result<()> {
 }
 
 /// Opens the catalog by whichever copy of its keyring is intact.
-fn open_catalog(env: &Env, foundation: &Foundation, file: &StoreFile) -> Result<(Arc<LocalBucket>, BucketKeys), OpenError> {
+fn open_catalog(
+    env: &Env,
+    foundation: &Foundation,
+    file: &StoreFile,
+) -> Result<(Arc<LocalBucket>, BucketKeys), OpenError> {
     let mut failure = OpenError::Keys(CryptError::Damaged("the catalog's keyring"));
     for (copy, bytes) in read_keyrings(foundation.disk.as_ref(), CATALOG) {
         let Some(bytes) = bytes else { continue };

@@ -117,7 +117,9 @@ impl StoreFile {
             match read_copy(disk, copy) {
                 Ok(None) => {}
                 Ok(Some(Ok(file))) => intact = intact.or(Some(file)),
-                Ok(Some(Err(error @ FormatError::Newer { .. }))) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                Ok(Some(Err(error @ FormatError::Newer { .. }))) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
                 Ok(Some(Err(error))) => failure = Some(io::Error::new(io::ErrorKind::InvalidData, error)),
                 Err(error) => failure = Some(error),
             }
