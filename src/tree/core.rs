@@ -230,8 +230,7 @@ impl Tree {
     pub fn take_obsolete(&self) -> Vec<TableMeta> {
         self.free_retired();
         let mut obsolete = self.obsolete.lock().unwrap_or_else(PoisonError::into_inner);
-        let (free, held): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut *obsolete).into_iter().partition(|table| Arc::strong_count(table) == 1);
+        let (free, held): (Vec<_>, Vec<_>) = std::mem::take(&mut *obsolete).into_iter().partition(Table::is_unused);
         *obsolete = held;
         drop(obsolete);
         let metas: Vec<TableMeta> = free.iter().map(|table| table.meta.clone()).collect();

@@ -88,8 +88,13 @@ impl Version {
         if gone.len() != removed.len() {
             return Err(TreeError::Malformed("an edit removes a table that is not in force"));
         }
-        tables.extend(edit.added.iter().map(|meta| Arc::new(Table::new(meta.clone(), Arc::clone(context)))));
         // A table that only moved is added again under its own number: its file is still in force.
+        tables.extend(edit.added.iter().map(|meta| {
+            Arc::new(match gone.iter().find(|table| table.meta.file_number == meta.file_number) {
+                Some(table) => table.moved(meta.clone()),
+                None => Table::new(meta.clone(), Arc::clone(context)),
+            })
+        }));
         let kept: BTreeSet<u64> = edit.added.iter().map(|meta| meta.file_number).collect();
         let gone = gone.into_iter().filter(|table| !kept.contains(&table.meta.file_number)).collect();
         Ok((Self::new(tables)?, gone))

@@ -78,7 +78,8 @@ pub struct Table {
     pub(in crate::tree) meta: TableMeta,
     context: Arc<TableContext>,
     path: String,
-    loaded: RwLock<Option<Arc<Loaded>>>,
+    /// Shared with the same file at other levels, in older versions: tells, too, whether they are still read.
+    loaded: Arc<RwLock<Option<Arc<Loaded>>>>,
     /// Set when a compaction met damage here, so that the table is not picked again and again.
     pub(in crate::tree) damaged: AtomicBool,
 }
@@ -86,7 +87,25 @@ pub struct Table {
 impl Table {
     pub(in crate::tree) fn new(meta: TableMeta, context: Arc<TableContext>) -> Self {
         let path = table_path(&context.dir, meta.file_number);
-        Self { meta, context, path, loaded: RwLock::new(None), damaged: AtomicBool::new(false) }
+        Self { meta, context, path, loaded: Arc::default(), damaged: AtomicBool::new(false) }
+    }
+
+    /// The same file at another level.
+    pub(in crate::tree) fn moved(&self, meta: TableMeta) -> Self {
+        debug_assert_eq!(self.meta.file_id, meta.file_id);
+        let loaded = Arc::clone(&self.loaded);
+        Self {
+            meta,
+            context: Arc::clone(&self.context),
+            path: self.path.clone(),
+            loaded,
+            damaged: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether nobody but the holder of `this` can read the file: no version has it, at this level or another.
+    pub(in crate::tree) fn is_unused(this: &Arc<Self>) -> bool {
+        Arc::strong_count(this) == 1 && Arc::strong_count(&this.loaded) == 1
     }
 
     /// Drops the key and everything that was read; the next use needs the key again.
@@ -269,8 +288,7 @@ impl Table {
         match read.and_then(|plain| Partition::parse(plain).map_err(|error| self.located(entry.handle, error))) {
             Ok(partition) => {
                 let partition = Arc::new(partition);
-                let shared = Opened::Partition(Arc::clone(&partition));
-                self.context.cache.insert(self.meta.file_id, entry.handle.offset, shared);
+                self.keep(entry.handle, Opened::Partition(Arc::clone(&partition)))?;
                 Ok(Some(partition))
             }
             Err(error) if error.is_damage() => {
@@ -284,6 +302,16 @@ impl Table {
         }
     }
 
+    /// Puts a block into the cache, unless a lock has come meanwhile and has cleared it.
+    fn keep(&self, handle: BlockHandle, block: Opened) -> Result<(), TreeError> {
+        self.context.cache.insert(self.meta.file_id, handle.offset, block);
+        if self.context.locked.load(Ordering::Acquire) {
+            self.context.cache.forget(&[self.meta.file_id]);
+            return Err(TreeError::Locked);
+        }
+        Ok(())
+    }
+
     fn data(&self, loaded: &Loaded, handle: BlockHandle, keep: Keep) -> Result<DataBlock, TreeError> {
         if let Some(Opened::Data(block)) = self.context.cache.get(self.meta.file_id, handle.offset) {
             return Ok(block);
@@ -291,7 +319,7 @@ impl Table {
         let plain = self.read_block(&loaded.key, BlockKind::Data, handle)?;
         let block = DataBlock::parse(plain).map_err(|error| self.located(handle, error))?;
         if keep == Keep::Cached {
-            self.context.cache.insert(self.meta.file_id, handle.offset, Opened::Data(block.clone()));
+            self.keep(handle, Opened::Data(block.clone()))?;
         }
         Ok(block)
     }

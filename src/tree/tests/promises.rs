@@ -181,6 +181,19 @@ fn a_table_without_overlap_moves_without_being_written() {
     assert_eq!((tree.tables()[0].file_number, tree.tables()[0].level), (number, 1));
     assert_eq!(tree.snapshot().get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
     assert_eq!(tree.take_obsolete(), Vec::new(), "its file is in force");
+    // A snapshot from before the move still reads the file after it left the newest version.
+    put(&tree, 2, b"b", b"2");
+    house.flush(&tree);
+    let snapshot = tree.snapshot();
+    let job = tree.pick_compaction().unwrap();
+    assert!(job.is_trivial_move());
+    install(&tree, tree.run_compaction(job, house.files.as_ref(), &AtomicBool::new(false)).unwrap());
+    let job = tree.pick_full_compaction().unwrap();
+    install(&tree, tree.run_compaction(job, house.files.as_ref(), &AtomicBool::new(false)).unwrap());
+    assert_eq!(tree.take_obsolete(), Vec::new());
+    assert_eq!(snapshot.get(b"b").unwrap().as_deref(), Some(&b"2"[..]));
+    drop(snapshot);
+    assert_eq!(tree.take_obsolete().len(), 2);
 }
 
 #[test]
