@@ -88,7 +88,7 @@ impl Namespace {
                 return Ok(page);
             }
             if let ListEntry::CommonPrefix(prefix) = &entry {
-                if *prefix == step.key {
+                if step.is_directory && *prefix == step.key {
                     cursor.skip(&step);
                 } else if let Some(behind) = records::behind(prefix) {
                     cursor.seek(&behind)?;

@@ -94,12 +94,14 @@ impl Namespace {
             if size > FILE_SIZE_LIMIT {
                 return Err(FsError::TooLarge("the file"));
             }
-            self.forget_writes_behind(state, size);
-            let file = self.open_file_of(ino).ok_or(FsError::NotFound)?;
-            // What is committed behind the new end is cut below; until then the length covers it.
-            let committed = txn::load(self.parts.meta.snapshot()?.as_ref(), ino)?.inode.size;
-            state.size = state.size.min(size).max(committed);
-            self.commit_file(&file, state)?;
+            if let Some(lost) = &state.lost {
+                return Err(lost.clone());
+            }
+            if size > 0 {
+                // In order: what was written before must not be lost where the cut survives. Cut to nothing, it is moot.
+                let file = self.open_file_of(ino).ok_or(FsError::NotFound)?;
+                self.commit_file(&file, state)?;
+            }
         }
         if ino == Ino::ROOT {
             // Before the transaction: the catalog waits for its disk.
@@ -129,7 +131,10 @@ impl Namespace {
         let number = txn.commit()?;
         if let Some(state) = state {
             if let Some(size) = change.size {
+                self.forget_writes_behind(state, size);
                 state.size = size;
+                state.touched = None;
+                state.since = None;
             }
             if change.mtime.is_some() {
                 state.touched = None;

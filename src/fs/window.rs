@@ -77,7 +77,7 @@ impl OpenFile {
 }
 
 impl Namespace {
-    /// Takes a write; commits when much is held.
+    /// Takes a write; commits first when much is held.
     pub(super) fn write_file(&self, file: &OpenFile, state: &mut FileState, offset: u64, data: &[u8]) -> FsResult<()> {
         if let Some(lost) = &state.lost {
             return Err(lost.clone());
@@ -87,15 +87,16 @@ impl Namespace {
         if data.is_empty() {
             return Ok(());
         }
+        if state.runs.cost() >= FILE_LIMIT_BYTES || state.runs.count() >= RUNS_LIMIT || self.pool_is_full() {
+            // Before the new bytes are taken: what a full disk refuses was never accepted.
+            self.commit_file(file, state)?;
+        }
         let before = state.runs.cost();
         state.runs.write(offset, data);
         self.pool_changed(before, state.runs.cost());
         state.size = state.size.max(end);
         state.touched = Some(self.parts.clock.now());
         state.since.get_or_insert_with(|| self.parts.clock.uptime());
-        if state.runs.cost() >= FILE_LIMIT_BYTES || state.runs.count() >= RUNS_LIMIT || self.pool_is_full() {
-            self.commit_file(file, state)?;
-        }
         Ok(())
     }
 
