@@ -227,6 +227,9 @@ impl Txn<'_> {
         }
         gaps.push((from, size));
         gaps.retain(|(start, end)| start < end);
+        if gaps.is_empty() {
+            return Ok(());
+        }
         let refs = u32::try_from(gaps.len()).map_err(|_| FsError::TooLarge("the number of pieces of a file"))?;
         let fresh = gaps.into_iter().map(|(start, end)| Piece {
             offset: start,

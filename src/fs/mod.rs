@@ -16,6 +16,7 @@ mod checksum;
 mod component;
 mod content;
 mod content_read;
+mod copy;
 mod directory;
 mod error;
 mod extent;

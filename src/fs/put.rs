@@ -153,7 +153,7 @@ impl PutWriter {
         let fresh = Fresh {
             size: self.size,
             etag,
-            crc64: self.crc.value(),
+            crc64: Some(self.crc.value()),
             content,
             object: std::mem::take(&mut self.options.attributes),
             mtime: self.options.mtime,
@@ -197,21 +197,21 @@ impl Namespace {
     }
 }
 
-/// The object that a PUT brings.
-struct Fresh {
-    size: u64,
-    etag: ETag,
-    crc64: u64,
-    content: Content,
-    object: ObjectAttributes,
-    mtime: Option<crate::clock::UnixNanos>,
+/// The object that a PUT or COPY brings.
+pub(super) struct Fresh {
+    pub size: u64,
+    pub etag: ETag,
+    pub crc64: Option<u64>,
+    pub content: Content,
+    pub object: ObjectAttributes,
+    pub mtime: Option<crate::clock::UnixNanos>,
 }
 
 impl Fresh {
     fn fill(self, inode: &mut Inode, now: crate::clock::UnixNanos) {
         inode.size = self.size;
         inode.etag = self.etag;
-        inode.crc64 = Some(self.crc64);
+        inode.crc64 = self.crc64;
         inode.content = self.content;
         inode.object = self.object;
         inode.content_time = now;
@@ -244,7 +244,8 @@ pub(super) fn as_object(located: &Located) -> Option<&Inode> {
 }
 
 impl Txn<'_> {
-    fn put_object(&mut self, path: &KeyPath, fresh: Fresh, conditions: &Conditions) -> FsResult<ObjectInfo> {
+    /// Puts an object at a key.
+    pub fn put_object(&mut self, path: &KeyPath, fresh: Fresh, conditions: &Conditions) -> FsResult<ObjectInfo> {
         let parent = self.make_directories(&path.directories)?;
         self.state.bytes = self.state.bytes.saturating_add(fresh.size);
         match &path.object {

@@ -206,7 +206,8 @@ impl Driver {
             66..68 => self.chmod(),
             68..72 => self.xattr(),
             72..75 => self.stat(),
-            75..84 => self.s3_put(),
+            75..82 => self.s3_put(),
+            82..84 => self.s3_copy(),
             84..89 => self.s3_get(),
             89..94 => self.s3_delete(),
             94..98 => self.s3_list(),
@@ -218,8 +219,63 @@ impl Driver {
         }
     }
 
+    /// So many small pieces that extents get records of their own and are freed in steps.
+    fn fragment(&mut self) {
+        let Some(at) = self.handle() else { return };
+        let id = self.handles[at].0;
+        let (count, stride) = (20 + self.below(400), 100 + self.below(900));
+        for index in 0..count {
+            self.fs.write(&self.handles[at].1, (index * stride) as u64, &[index as u8; 60], false).unwrap();
+        }
+        let node = self.model.nodes.get_mut(&id).unwrap();
+        let mut content = node.seen_by_posix().clone();
+        content.resize(content.len().max((count - 1) * stride + 60), 0);
+        for index in 0..count {
+            content[index * stride..index * stride + 60].fill(index as u8);
+        }
+        node.written = Some(content);
+        self.fs.commit_writes(Duration::ZERO).unwrap();
+        self.model.nodes.values_mut().for_each(Node::commit);
+        self.dirty = 0;
+    }
+
+    fn s3_copy(&mut self) {
+        let (source, target) = (self.key(), self.key());
+        let replace = self.below(2) == 0;
+        let meta = BTreeMap::from([("key".to_owned(), format!("r{}", self.below(50)))]);
+        let found = self.model.object(&source);
+        let wanted = match &found {
+            _ if target.len() > KEY_LIMIT_BYTES => Err("NameTooLong"),
+            None => Err("NotFound"),
+            Some(_) if source == target && !replace => Err("InvalidArgument"),
+            Some((id, ..)) => Ok(*id),
+        };
+        if let Ok(id) = wanted
+            && source == target
+            && self.model.nodes.get(&id).is_none_or(|node| node.kind != FileKind::File)
+        {
+            return;
+        }
+        let attributes = replace.then(|| ObjectAttributes { user: meta.clone(), ..ObjectAttributes::default() });
+        let got = self.retry(|fs| fs.copy_object(&source, &target, attributes.clone(), &Conditions::default()));
+        same("copy", &got, &wanted);
+        self.done(&got);
+        let (Ok(done), Ok(id)) = (got, wanted) else { return };
+        if source == target {
+            self.model.nodes.get_mut(&id).unwrap().meta = meta;
+            return;
+        }
+        let kept = match self.model.directories.get(&id) {
+            Some(directory) => directory.facet.as_ref().map(|(_, meta)| meta.clone()).unwrap_or_default(),
+            None => self.model.nodes[&id].meta.clone(),
+        };
+        let body = self.model.body(id);
+        self.model_put(&target, body, if replace { meta } else { kept }, done.value.ino.0);
+    }
+
     fn rarely(&mut self) {
-        match self.below(6) {
+        match self.below(9) {
+            6..9 => self.fragment(),
             0 => {
                 self.fs.commit_writes(Duration::ZERO).unwrap();
                 self.model.nodes.values_mut().for_each(Node::commit);
@@ -690,7 +746,11 @@ impl Driver {
         };
         let conditions = Conditions { must_not_exist: self.below(5) == 0, must_match: None };
         let exists = self.model.object(&key).is_some();
-        let wanted = if conditions.must_not_exist && exists { Err("PreconditionFailed") } else { Ok(()) };
+        let wanted = match conditions.must_not_exist && exists {
+            _ if key.len() > KEY_LIMIT_BYTES => Err("NameTooLong"),
+            true => Err("PreconditionFailed"),
+            false => Ok(()),
+        };
         let part = 1 + self.below(90_000);
         let attributes = ObjectAttributes { user: meta.clone(), ..ObjectAttributes::default() };
         let got = self.retry(|fs| {
