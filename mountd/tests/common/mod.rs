@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod daemon;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
