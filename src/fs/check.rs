@@ -72,7 +72,8 @@ struct Seen {
     pieces: BTreeMap<ContentId, u32>,
     jobs: BTreeSet<ContentId>,
     last_extent: Option<(ContentId, u64)>,
-    used: BTreeSet<ContentId>,
+    /// Where the last extent of each content with records ends.
+    ends: BTreeMap<ContentId, u64>,
     highest: u64,
 }
 
@@ -252,7 +253,7 @@ impl Check<'_> {
     }
 
     fn extent_record(&mut self, content: ContentId, extent: &Extent) -> FsResult<()> {
-        self.seen.used.insert(content);
+        self.seen.ends.insert(content, extent.end());
         if let Some((last, end)) = self.seen.last_extent
             && last == content
             && end > extent.offset
@@ -305,7 +306,10 @@ impl Check<'_> {
         if seen.shared != seen.pieces {
             self.problem(format!("shared contents count {:?}, pieces are {:?}", seen.shared, seen.pieces));
         }
-        for content in &seen.used {
+        for (content, end) in &seen.ends {
+            if seen.owned.get(content).is_some_and(|size| end > size) {
+                self.problem(format!("extents of content {} lie behind the end of its file", content.0));
+            }
             let known = seen.owned.contains_key(content) || seen.shared.contains_key(content);
             if !known && !seen.jobs.contains(content) {
                 self.problem(format!("extents of content {}, which nobody has", content.0));

@@ -145,7 +145,13 @@ impl Namespace {
         if state.is_none() {
             namespace.make_root()?;
         }
-        namespace.reclaim_orphans()?;
+        match namespace.reclaim_orphans() {
+            // It can still be read; they are tried again at the next start.
+            Err(error @ (FsError::ReadOnly(_) | FsError::NoSpace)) => {
+                tracing::warn!(%error, "files without a name are not reclaimed");
+            }
+            reclaimed => reclaimed?,
+        }
         Ok(namespace)
     }
 

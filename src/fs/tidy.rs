@@ -53,6 +53,11 @@ impl Namespace {
         match self.tidy(segment, note) {
             // The inode or the key is gone: nothing is left to tidy, or nothing can be.
             Ok(()) | Err(FsError::NotFound | FsError::Locked) => Ok(true),
+            // It stays as it is, and must not keep the others waiting.
+            Err(FsError::Damaged(what)) => {
+                tracing::warn!(segment = segment.0, %what, "a damaged segment is not tidied");
+                Ok(true)
+            }
             Err(error) => {
                 super::lock(&self.sparse).insert(segment, note);
                 Err(error)
