@@ -148,8 +148,18 @@ impl LocalBucket {
         manifest
     }
 
-    /// Makes a manifest durable and recorded, then installs the edits and removes what it replaced.
-    fn put_in_force(&self, held: &mut InForce, manifest: Manifest, edits: Vec<VersionEdit>) -> Result<(), StoreError> {
+    /// Makes a manifest durable and recorded, then installs the edits and removes what it replaced. The closed logs that
+    /// it names are synced first: what a manifest says of a log is true whatever is cut off.
+    fn put_in_force(
+        &self,
+        held: &mut InForce,
+        mut manifest: Manifest,
+        edits: Vec<VersionEdit>,
+    ) -> Result<(), StoreError> {
+        if let Some(writer) = self.writer.get() {
+            super::MetaStore::sync(self, super::Number(self.committed_number()))?;
+            manifest.witness = manifest.witness.max(writer.sync.durable());
+        }
         let reference = self.put_manifest(&manifest)?;
         held.manifest = manifest;
         held.reference = reference;

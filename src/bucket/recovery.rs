@@ -10,7 +10,11 @@ use crate::{
     crypt::{BucketId, BucketKeys, FileId},
     log::{BatchRecord, Cut, FrameKind, FrameScan, LogError, LogFile, LogHeader, LogState, Tail, log_path, open_batch},
 };
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
 
 /// What replay found.
 pub(super) struct Recovered {
@@ -195,6 +199,7 @@ impl Replay<'_> {
             .fold(self.manifest.witness, u64::max);
         let mut tail = self.manifest.flushed;
         let mut ends: Vec<u64> = links.iter().map(|link| link.start.max(crate::log::PREAMBLE_BYTES)).collect();
+        let mut settled: BTreeSet<u64> = links.iter().map(|link| link.file.number).collect();
         let mut last_link = 0;
         let mut batches = Vec::new();
         for batch in &mut found {
@@ -204,7 +209,7 @@ impl Replay<'_> {
             }
             let Some((previous, tag, record)) = batch.opened.take() else { break };
             let follows = batch.number == expected && previous == tail.tag;
-            if !follows || (expected > witness && !self.content_is_whole(&files, &record)) {
+            if !follows || (expected > witness && !self.content_is_whole(&files, &mut settled, &record)?) {
                 break;
             }
             tail = Tail { number: expected, tag };
@@ -229,13 +234,25 @@ impl Replay<'_> {
         Ok(Recovered { logs, files, batches, tail, cut, newest_epoch, greatest_number, damage, problems })
     }
 
-    /// Whether the content that a batch commits is what its checksums say.
-    fn content_is_whole(&self, files: &BTreeMap<u64, Arc<LogFile>>, record: &BatchRecord) -> bool {
-        record.contents.iter().all(|note| {
-            let Some(file) = files.get(&note.log) else { return false };
+    /// Whether the content that a batch commits is what its checksums say. It may lie in a log that is not replayed:
+    /// that one is settled before it is read.
+    fn content_is_whole(
+        &self,
+        files: &BTreeMap<u64, Arc<LogFile>>,
+        settled: &mut BTreeSet<u64>,
+        record: &BatchRecord,
+    ) -> Result<bool, StoreError> {
+        for note in &record.contents {
+            let Some(file) = files.get(&note.log) else { return Ok(false) };
+            if settled.insert(note.log) {
+                file.settle()?;
+            }
             let mut sealed = vec![0; usize::try_from(note.sealed_bytes).unwrap_or(usize::MAX)];
-            file.read_at(note.offset, &mut sealed).is_ok() && crc32c::crc32c(&sealed) == note.crc
-        })
+            if file.read_at(note.offset, &mut sealed).is_err() || crc32c::crc32c(&sealed) != note.crc {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The logs up to the cut, each closed where its last batch that counts, or content of one, ends.
@@ -271,12 +288,13 @@ impl Replay<'_> {
                 epoch: link.file.epoch,
                 sealed_key: link.file.sealed_key.clone(),
                 capacity: link.file.capacity,
-                end: if link.end == 0 { end } else { link.end },
+                end: if link.end == 0 || index >= last_link { end } else { link.end },
                 last_number: tail.number,
                 last_tag: tail.tag,
             };
             match logs.iter_mut().find(|log| log.state.number == number) {
-                Some(log) if log.state.end == 0 => log.state = state,
+                // A log that was in use, or one that lost its end: it ends where the replay did.
+                Some(log) if log.state.end == 0 || log.state.last_number > tail.number => log.state = state,
                 Some(_) => {}
                 None => logs.push(LogInForce { state, live_bytes: 0 }),
             }
