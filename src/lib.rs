@@ -3,6 +3,7 @@
 //! This package is the core: no FUSE, no HTTP server. The rooms, lowest first, and the arrows between them
 //! are drawn in `docs/ARCHITECTURE.md`; every byte on the disk is in `docs/FORMAT.md`.
 
+pub mod admin;
 pub mod bucket;
 pub mod clock;
 pub mod crypt;

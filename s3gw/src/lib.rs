@@ -10,6 +10,7 @@ mod access;
 mod auth;
 mod body;
 mod call;
+mod control;
 mod error;
 mod gateway;
 mod guard;
@@ -20,4 +21,5 @@ mod router;
 mod s3;
 mod server;
 
+pub use control::{Administration, Control};
 pub use gateway::{Gateway, GatewayOptions, GatewayParts};

@@ -1,7 +1,7 @@
 //! The S3 operations, translated: each finds its meaning in the core's `fs`.
 
 mod attributes;
-mod bucket;
+pub(crate) mod bucket;
 mod checksum;
 mod conditions;
 mod content_type;

@@ -1,0 +1,3 @@
+//! The commands of an operator, as functions and as what travels over the control socket.
+
+pub mod control;
