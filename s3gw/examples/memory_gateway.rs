@@ -12,12 +12,12 @@ use strongroom_s3gw::{Gateway, GatewayOptions, GatewayParts};
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9000".to_owned());
     let catalog = Catalog::open(CatalogParts {
-    meta: MemoryStore::new(),
-    host: Arc::new(MemoryHost::default()),
-    clock: Arc::new(SystemClock),
-    entropy: Arc::new(KernelEntropy),
-    window_pool_bytes: DEFAULT_WINDOW_POOL_BYTES,
-})?;
+        meta: MemoryStore::new(),
+        host: Arc::new(MemoryHost::default()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(KernelEntropy),
+        window_pool_bytes: DEFAULT_WINDOW_POOL_BYTES,
+    })?;
     let parts = GatewayParts {
         catalog,
         access_key: "minioadmin".to_owned(),

@@ -39,12 +39,13 @@ pub struct Server {
 impl Server {
     pub fn start() -> Self {
         let catalog = Catalog::open(CatalogParts {
-    meta: MemoryStore::new(),
-    host: Arc::new(MemoryHost::default()),
-    clock: Arc::new(SystemClock),
-    entropy: Arc::new(KernelEntropy),
-    window_pool_bytes: DEFAULT_WINDOW_POOL_BYTES,
-}).unwrap();
+            meta: MemoryStore::new(),
+            host: Arc::new(MemoryHost::default()),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(KernelEntropy),
+            window_pool_bytes: DEFAULT_WINDOW_POOL_BYTES,
+        })
+        .unwrap();
         let ready = Arc::new(AtomicBool::new(true));
         let is_ready = Arc::clone(&ready);
         let parts = GatewayParts {
@@ -192,8 +193,7 @@ impl Ask {
         self.headers.entry("host".to_owned()).or_insert_with(|| address.to_string());
         self.headers.insert("x-amz-date".to_owned(), stamp.clone());
         self.headers.insert("x-amz-content-sha256".to_owned(), payload.clone());
-        let signed: BTreeMap<_, _> =
-            self.headers.iter().filter(|(name, _)| !self.unsigned.contains(name)).collect();
+        let signed: BTreeMap<_, _> = self.headers.iter().filter(|(name, _)| !self.unsigned.contains(name)).collect();
         let names = signed.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(";");
         let lines: String = signed.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
         let request =
@@ -287,7 +287,10 @@ impl Reply {
                 raw = rest;
                 continue;
             }
-            assert!(!headers.contains_key("transfer-encoding"), "a reply of known length is never chunked: {headers:?}");
+            assert!(
+                !headers.contains_key("transfer-encoding"),
+                "a reply of known length is never chunked: {headers:?}"
+            );
             return Self { status, headers, body: rest.to_vec() };
         }
     }
