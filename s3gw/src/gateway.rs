@@ -9,7 +9,7 @@ use s3s::{
     service::S3ServiceBuilder,
 };
 use std::{future::Future, sync::Arc};
-use strongroom::fs::Catalog;
+use strongroom::{fs::Catalog, store::Store};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,21 @@ pub struct GatewayParts {
     pub default_key: String,
     /// Whether the store can be used: what `/minio/health/ready` tells. Cheap, called on the runtime.
     pub ready: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl GatewayParts {
+    /// Those of an open store.
+    #[must_use]
+    pub fn of_store(store: &Arc<Store>) -> Self {
+        let asked = Arc::clone(store);
+        Self {
+            catalog: Arc::clone(store.catalog()),
+            access_key: store.credentials().access_key.clone(),
+            secret_key: store.credentials().secret_key.clone(),
+            default_key: store.default_key().to_owned(),
+            ready: Arc::new(move || asked.is_ready()),
+        }
+    }
 }
 
 /// What can be chosen.

@@ -7,6 +7,7 @@
 //! runtime waits for a disk's sync.
 
 mod access;
+mod administration;
 mod auth;
 mod body;
 mod call;
@@ -16,10 +17,12 @@ mod gateway;
 mod guard;
 mod health;
 mod host;
+pub mod program;
 mod reply;
 mod router;
 mod s3;
 mod server;
 
+pub use administration::StoreAdministration;
 pub use control::{Administration, Control};
 pub use gateway::{Gateway, GatewayOptions, GatewayParts};

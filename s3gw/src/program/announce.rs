@@ -1,0 +1,55 @@
+//! What the operator and the service manager are told.
+
+use super::ProgramError;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
+use strongroom::store::{FirstStart, RootCredentials};
+
+/// On standard error at the first start: where the key file is, and what to log in with.
+pub(super) fn first_start(first: &FirstStart, credentials: &RootCredentials, endpoint: SocketAddr) {
+    let mut text = String::from("This is a new store.\n");
+    if let Some(key_file) = &first.key_file {
+        text.push_str(&format!(
+            "\nIts key is in {}\nBack this file up, apart from the store: without it nothing in the store can be read \
+             again,\nand whoever has both can read everything.\n",
+            key_file.display()
+        ));
+    }
+    text.push_str(&format!(
+        "\nS3 endpoint and root credentials, ready to copy:\n  export AWS_ENDPOINT_URL=http://{endpoint}\n"
+    ));
+    if first.credentials_are_new {
+        text.push_str(&format!(
+            "  export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n  export AWS_DEFAULT_REGION=us-east-1\n\
+             They are kept sealed in the store; to choose your own, set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD.\n",
+            credentials.access_key,
+            credentials.secret_key.as_str()
+        ));
+    } else {
+        text.push_str("  (credentials: MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, as set)\n");
+    }
+    // Nothing depends on it being read.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// The one line on standard output, and READY for the service manager.
+pub(super) fn ready(endpoint: SocketAddr) -> Result<(), ProgramError> {
+    let line = format!("ready: S3 at http://{endpoint}\n");
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(ProgramError::system("standard output"))?;
+    notify(sd_notify::NotifyState::Ready);
+    Ok(())
+}
+
+/// Tells the service manager that the end has begun.
+pub(super) fn stopping() {
+    notify(sd_notify::NotifyState::Stopping);
+}
+
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("the service manager was not told: {error}");
+    }
+}
