@@ -102,6 +102,9 @@ pub struct NamespaceUsage {
     pub bytes: u64,
 }
 
+/// Steps that one call of [`Namespace::work`] does.
+const WORK_STEPS: usize = 32;
+
 /// One bucket's files. All calls take `&self` and may run in parallel.
 pub struct Namespace {
     pub(super) parts: NamespaceParts,
@@ -224,7 +227,12 @@ impl Namespace {
     /// # Errors
     /// As [`MetaStore::commit`]; nothing is lost, and the work is tried again later.
     pub fn work(&self) -> FsResult<bool> {
-        Ok(self.next_job()? || self.tidy_next()?)
+        for _ in 0..WORK_STEPS {
+            if !self.next_job()? && !self.tidy_next()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Totals, for `statfs`.

@@ -33,6 +33,9 @@ impl SparseNote {
 /// Segments that are noted at most; more come back when they are touched again, or by a scan.
 const NOTES_LIMIT: usize = 65_536;
 
+/// Segments that may wait before writers help.
+const PRESSURE_AT: usize = 512;
+
 impl Namespace {
     /// Notes segments to be tidied.
     pub(super) fn note_sparse(&self, notes: impl Iterator<Item = (SegmentId, SparseNote)>) {
@@ -40,6 +43,19 @@ impl Namespace {
         for (id, note) in notes {
             if queue.len() < NOTES_LIMIT {
                 queue.insert(id, note);
+            }
+        }
+    }
+
+    /// Where more waits than the background gets done, a writer tidies as much as it makes sparse.
+    pub(super) fn tidy_under_pressure(&self) {
+        for _ in 0..2 {
+            if super::lock(&self.sparse).len() < PRESSURE_AT {
+                return;
+            }
+            if let Err(error) = self.tidy_next() {
+                tracing::debug!(%error, "a sparse segment is tidied later");
+                return;
             }
         }
     }

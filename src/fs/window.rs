@@ -135,6 +135,7 @@ impl Namespace {
                 self.forget_writes_behind(state, 0);
                 state.touched = None;
                 state.since = None;
+                self.tidy_under_pressure();
                 Ok(number)
             }
             Err(FsError::NoSpace) => Err(FsError::NoSpace),
