@@ -14,6 +14,8 @@
 
 mod support;
 
+use support::bucket::{env_on, keys_of};
+
 use nix::errno::Errno;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,16 +23,11 @@ use std::{
 };
 use strongroom::{
     bucket::{
-        Batch, Env, Limits, LocalBucket, ManifestRecorder, ManifestRef, MetaStore, SegmentId, SegmentRef, SegmentStore,
-        StoreError,
+        Batch, LocalBucket, ManifestRecorder, ManifestRef, MetaStore, SegmentId, SegmentRef, SegmentStore, StoreError,
     },
-    clock::SystemClock,
-    crypt::{BucketId, BucketKeys, Dek, KernelEntropy, Keyring, Slot, StoreId},
+    crypt::{BucketId, BucketKeys},
     disk::{CallKind, Disk, SimDisk},
-    space::Reserve,
-    tree::{BlockCache, FileCache, TreeShape},
 };
-use zeroize::Zeroizing;
 
 const DIR: &str = "bucket";
 
@@ -105,32 +102,6 @@ struct World {
     /// The next step.
     next: u64,
     tally: BTreeMap<&'static str, u64>,
-}
-
-fn keys_of(id: BucketId) -> BucketKeys {
-    let dek = Dek::new(Zeroizing::new([7; 32]));
-    let keyring = Keyring::create(StoreId::from_bytes([1; 16]), id, "key", b"sealed", &dek, &KernelEntropy).unwrap();
-    keyring.unlock(|slot| (slot == Slot::OWN).then_some(&dek)).unwrap()
-}
-
-fn env_on(disk: &SimDisk) -> std::io::Result<Env> {
-    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    Ok(Env {
-        reserve: Arc::new(Reserve::open(Arc::clone(&disk), 1 << 20)?),
-        disk,
-        entropy: Arc::new(KernelEntropy),
-        clock: Arc::new(SystemClock),
-        blocks: Arc::new(BlockCache::new(1 << 20)),
-        descriptors: Arc::new(FileCache::default()),
-        limits: Limits {
-            memtable_bytes: 24 << 10,
-            log_max_bytes: 256 << 10,
-            dead_slack_bytes: 64 << 10,
-            ..Limits::default()
-        },
-        shape: TreeShape::default(),
-        wake: Arc::new(|| {}),
-    })
 }
 
 impl World {

@@ -50,7 +50,7 @@ impl ManifestFiles<'_> {
     }
 
     /// Reads one copy.
-    fn read_copy(&self, version: u64, copy: &str) -> Result<(Manifest, ManifestRef), StoreError> {
+    pub fn read_copy(&self, version: u64, copy: &str) -> Result<(Manifest, ManifestRef), StoreError> {
         let path = self.path(version, copy);
         let file = self.env.disk.open_read(&path).map_err(|e| self.io("opening", e))?;
         let len = usize::try_from(file.len().map_err(|e| self.io("reading", e))?).unwrap_or(usize::MAX);

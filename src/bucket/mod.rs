@@ -19,6 +19,7 @@ mod segments;
 mod snapshot;
 mod table_keys;
 mod traits;
+mod verify;
 mod work;
 
 use local::InForce;
@@ -30,3 +31,4 @@ pub use local::LocalBucket;
 pub use manifest::{Line, LogInForce, Manifest, ManifestError, ManifestRef};
 pub use memory::{MemoryFaults, MemoryStore, Tickets};
 pub use traits::{Committed, Completion, Cursor, MetaStore, Number, PendingSegment, SegmentStore, Snapshot};
+pub use verify::{DeadRange, Finding, VerifyReport};

@@ -202,29 +202,37 @@ impl Replay<'_> {
         let mut settled: BTreeSet<u64> = links.iter().map(|link| link.file.number).collect();
         let mut last_link = 0;
         let mut batches = Vec::new();
+        let mut missing = Vec::new();
         for batch in &mut found {
             let expected = tail.number + 1;
             if batch.number < expected {
                 continue;
             }
-            let Some((previous, tag, record)) = batch.opened.take() else { break };
+            let Some((previous, tag, record)) = batch.opened.take() else { continue };
             let follows = batch.number == expected && previous == tail.tag;
-            if !follows || (expected > witness && !self.content_is_whole(&files, &mut settled, &record)?) {
+            if !follows && expected > witness {
                 break;
             }
-            tail = Tail { number: expected, tag };
+            if batch.number > witness && !self.content_is_whole(&files, &mut settled, &record)? {
+                break;
+            }
+            if !follows {
+                // What is missing was durable: that is damage. The batches behind it are served all the same.
+                missing.push(expected..batch.number);
+            }
+            tail = Tail { number: batch.number, tag };
             last_link = batch.link;
             if let Some(end) = ends.get_mut(batch.link) {
                 *end = batch.end;
             }
-            batches.push((expected, record));
+            batches.push((batch.number, record));
         }
-        let damage = (tail.number < witness).then(|| {
-            format!(
-                "batch {} of {} was durable (number {witness} was witnessed) and is missing or damaged",
-                tail.number + 1,
-                self.dir
-            )
+        if tail.number < witness {
+            missing.push(tail.number + 1..witness + 1);
+        }
+        let damage = missing.first().map(|first| {
+            format!("of {}, batches from {} on, {} in all, were durable (number {witness} was witnessed) and are missing or damaged",
+                self.dir, first.start, missing.iter().map(|gap| (gap.end - gap.start).max(1)).sum::<u64>())
         });
         let logs = self.logs_in_force(&links, &ends, last_link, tail, &batches, &mut files);
         let cut = links.get(last_link).map_or((FileId::from_bytes([0; 16]), Cut::default()), |link| {

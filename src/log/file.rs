@@ -141,6 +141,13 @@ impl LogFile {
         self.disk.read_at(offset, buf).map_err(|e| LogError::io(format!("reading log {} at {offset}", self.number), e))
     }
 
+    /// Whether an intact frame header stands at `offset`.
+    #[must_use]
+    pub fn has_frame_at(&self, offset: u64) -> bool {
+        let mut bytes = [0; super::FRAME_HEADER_BYTES];
+        self.read_at(offset, &mut bytes).is_ok() && FrameHeader::decode(&bytes, self.magic).is_some()
+    }
+
     /// Makes everything written to the file durable.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod bucket;
 pub mod kes;
 pub mod process;
 
