@@ -11,7 +11,7 @@ use crate::{
     kms::{Context, DekBytes, KeyName, Kms, KmsError},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,7 +29,15 @@ pub(super) struct DiskHost {
     pub catalog_keys: BucketKeys,
     pub ledger: Ledger,
     open: Mutex<HashMap<BucketId, Arc<LocalBucket>>>,
-    pub accept_loss: bool,
+    accepted: Mutex<Accepted>,
+}
+
+/// Whose losses the operator accepted.
+enum Accepted {
+    /// Those of every bucket.
+    All,
+    /// Those of these buckets.
+    Buckets(HashSet<BucketId>),
 }
 
 pub(super) fn bucket_dir(bucket: BucketId) -> String {
@@ -62,7 +70,31 @@ impl DiskHost {
         ledger: Ledger,
         accept_loss: bool,
     ) -> Self {
-        Self { env, store, kms, catalog_keys, ledger, open: Mutex::default(), accept_loss }
+        let accepted = if accept_loss { Accepted::All } else { Accepted::Buckets(HashSet::new()) };
+        Self { env, store, kms, catalog_keys, ledger, open: Mutex::default(), accepted: Mutex::new(accepted) }
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, Accepted> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on only the losses that [`Self::accept_loss`] names are accepted.
+    pub fn accept_no_loss(&self) {
+        *self.accepted() = Accepted::Buckets(HashSet::new());
+    }
+
+    /// The next opening of this bucket accepts what it lost.
+    pub fn accept_loss(&self, bucket: BucketId) {
+        if let Accepted::Buckets(buckets) = &mut *self.accepted() {
+            buckets.insert(bucket);
+        }
+    }
+
+    fn accepts_loss(&self, bucket: BucketId) -> bool {
+        match &*self.accepted() {
+            Accepted::All => true,
+            Accepted::Buckets(buckets) => buckets.contains(&bucket),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BucketId, Arc<LocalBucket>>> {
@@ -180,8 +212,15 @@ impl BucketHost for DiskHost {
         }
         let recorded = self.ledger.manifest(bucket)?;
         let recorder = Arc::new(self.ledger.clone());
-        let local =
-            LocalBucket::open(self.env.clone(), &dir, bucket, keys.clone(), recorded, recorder, self.accept_loss)?;
+        let local = LocalBucket::open(
+            self.env.clone(),
+            &dir,
+            bucket,
+            keys.clone(),
+            recorded,
+            recorder,
+            self.accepts_loss(bucket),
+        )?;
         self.lock().insert(bucket, Arc::clone(&local));
         let own = keyring.slot(Slot::OWN).map_err(StoreError::from)?;
         let generation = keyring.newest(Slot::OWN).map_err(StoreError::from)?;

@@ -6,6 +6,7 @@
 mod credentials;
 mod error;
 mod host;
+mod inspect;
 mod keeper;
 mod key_file;
 mod keyring_files;
@@ -31,7 +32,8 @@ use host::DiskHost;
 use keeper::Keeper;
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Instant,
 };
 
 /// Memory of a store unless told otherwise, in bytes.
@@ -49,7 +51,8 @@ pub struct StoreOptions {
     pub create: bool,
     /// Memory for tables in memory, blocks and writes, in bytes; [`DEFAULT_MEMORY_BYTES`].
     pub memory_bytes: u64,
-    /// Whether buckets that lost something durable may be written again (`fsck --accept-loss`).
+    /// Whether the catalog may be written again if it lost something durable (`fsck --accept-catalog-loss`). Buckets are
+    /// named one by one, to [`Store::accept_loss`].
     pub accept_loss: bool,
     /// Where `XDG_CONFIG_HOME` and `HOME` are looked up.
     pub lookup: Box<dyn Fn(&str) -> Option<String>>,
@@ -92,6 +95,9 @@ pub struct Store {
     own: Arc<LocalBucket>,
     keeper: Mutex<Option<Keeper>>,
     lock: Mutex<Option<StoreLock>>,
+    opened_at: Instant,
+    /// The memory budget, where one was given.
+    memory_bytes: OnceLock<u64>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

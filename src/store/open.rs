@@ -24,7 +24,8 @@ use crate::{
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
+    time::Instant,
 };
 
 /// The directory of the catalog.
@@ -105,6 +106,8 @@ impl Store {
             with_threads: true,
         };
         let (opened, credentials_are_new) = Self::open_on(foundation, store, first, options.credentials, Some(lock))?;
+        opened.host.accept_no_loss();
+        let _ = opened.memory_bytes.set(options.memory_bytes);
         let first_start = first.then_some(FirstStart { key_file, credentials_are_new });
         Ok((opened, first_start))
     }
@@ -165,7 +168,17 @@ impl Store {
             ),
             false => None,
         };
-        let store = Self { catalog, credentials, file, host, own, keeper: Mutex::new(keeper), lock: Mutex::new(lock) };
+        let store = Self {
+            catalog,
+            credentials,
+            file,
+            host,
+            own,
+            keeper: Mutex::new(keeper),
+            lock: Mutex::new(lock),
+            opened_at: Instant::now(),
+            memory_bytes: OnceLock::new(),
+        };
         Ok((Arc::new(store), new))
     }
 }
