@@ -17,13 +17,7 @@ impl StoreAdministration {
 
 impl Administration for StoreAdministration {
     fn status(&self) -> Result<serde_json::Value, String> {
-        Ok(serde_json::json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "store_id": hex::encode(self.0.id().as_bytes()),
-            "ready": self.0.is_ready(),
-            "default_key": self.0.default_key(),
-            "buckets": self.0.catalog().buckets().len(),
-        }))
+        serde_json::to_value(self.0.status()).map_err(|error| error.to_string())
     }
 
     fn fsck(&self, _accept_loss: &[String]) -> Result<serde_json::Value, String> {
