@@ -1,7 +1,10 @@
 //! `strongroom-s3gw`: serves a store over S3, without a mount.
 
 use clap::Parser;
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 use strongroom_s3gw::program::{Arguments, run};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
@@ -13,7 +16,8 @@ fn main() -> ExitCode {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => EnvFilter::default().add_directive(LevelFilter::WARN.into()),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     // Before any key is in memory.
     let result = strongroom::crypt::harden_process().map_err(|error| error.to_string());
     match result.and_then(|()| run(&arguments).map_err(|error| error.to_string())) {
