@@ -28,6 +28,9 @@ impl Namespace {
         let mut txn = self.begin()?;
         let (_, located) = get::find(&txn, &from)?.ok_or(FsError::NotFound)?;
         let inode = as_object(&located).ok_or(FsError::NotFound)?;
+        if source == target && replace.is_none() {
+            return Err(FsError::InvalidArgument("a copy onto itself that changes nothing"));
+        }
         if inode.kind == FileKind::Symlink {
             let body = inode.target.clone();
             let attributes = replace.unwrap_or_else(|| inode.object.clone());
@@ -36,12 +39,12 @@ impl Namespace {
             put.write(&body)?;
             return put.finish(conditions);
         }
-        let info = if source == target {
-            let attributes = replace.ok_or(FsError::InvalidArgument("a copy onto itself that changes nothing"))?;
-            txn.replace_attributes(located, attributes, conditions)?
-        } else {
-            let fresh = txn.share(located, replace)?;
-            txn.put_object(&to, fresh, conditions)?
+        let info = match replace {
+            Some(attributes) if source == target => txn.replace_attributes(located, attributes, conditions)?,
+            replace => {
+                let fresh = txn.share(located, replace)?;
+                txn.put_object(&to, fresh, conditions)?
+            }
         };
         Ok(Done { value: info, number: txn.commit()? })
     }
