@@ -1,7 +1,8 @@
 //! The catalog: which buckets there are.
 
 use super::{
-    BucketHost, FsError, FsResult, Ino, Namespace, NamespaceParts, RootAttributes, RootKeeper, bucket_name, records,
+    BucketHost, BucketWatcher, FsError, FsResult, Ino, Namespace, NamespaceParts, RootAttributes, RootKeeper,
+    bucket_name, records,
 };
 use crate::{
     bucket::{Batch, MetaStore},
@@ -109,6 +110,7 @@ pub struct Catalog {
     writer: Mutex<()>,
     buckets: RwLock<BTreeMap<[u8; 16], BucketRecord>>,
     open: Mutex<HashMap<[u8; 16], Arc<Namespace>>>,
+    watcher: RwLock<Option<Arc<dyn BucketWatcher>>>,
 }
 
 /// Keeps one bucket's root for its namespace.
@@ -149,8 +151,13 @@ impl Catalog {
         drop(snapshot);
         let unfinished: Vec<BucketRecord> =
             buckets.values().filter(|record| record.state != BucketState::Ready).cloned().collect();
-        let catalog =
-            Arc::new(Self { parts, writer: Mutex::new(()), buckets: RwLock::new(buckets), open: Mutex::default() });
+        let catalog = Arc::new(Self {
+            parts,
+            writer: Mutex::new(()),
+            buckets: RwLock::new(buckets),
+            open: Mutex::default(),
+            watcher: RwLock::default(),
+        });
         for record in unfinished {
             match record.state {
                 BucketState::Making => catalog.finish_making(record).map(drop)?,
@@ -159,6 +166,23 @@ impl Catalog {
             }
         }
         Ok(catalog)
+    }
+
+    /// Registers who is told of buckets that are opened, closed, made, removed and renamed, beginning with those that
+    /// are open; replaces the one before.
+    pub fn set_watcher(&self, watcher: Option<Arc<dyn BucketWatcher>>) {
+        let open = super::lock(&self.open);
+        if let Some(watcher) = &watcher {
+            open.values().for_each(|namespace| watcher.opened(namespace));
+        }
+        *self.watcher.write().unwrap_or_else(PoisonError::into_inner) = watcher;
+    }
+
+    fn tell(&self, change: impl FnOnce(&dyn BucketWatcher)) {
+        let watcher = self.watcher.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(watcher) = watcher {
+            change(watcher.as_ref());
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<[u8; 16], BucketRecord>> {
@@ -250,7 +274,7 @@ impl Catalog {
     /// `BucketExists`, `InvalidName`, `NoSpace`, `Locked`, `Io`.
     pub fn create_bucket(&self, name: &str, root: RootAttributes, key_name: &str) -> FsResult<BucketInfo> {
         bucket_name::check(name)?;
-        let _writer = super::lock(&self.writer);
+        let writer = super::lock(&self.writer);
         // One that is being removed keeps its name until it is gone.
         if self.read().values().any(|record| record.name == name) {
             return Err(FsError::BucketExists);
@@ -274,7 +298,10 @@ impl Catalog {
         batch.delete(slot_key(slot));
         self.commit(batch)?;
         self.write().insert(record.id, record.clone());
-        self.finish_making(record)
+        let made = self.finish_making(record)?;
+        drop(writer);
+        self.tell(|watcher| watcher.name_changed(name));
+        Ok(made)
     }
 
     fn finish_making(&self, mut record: BucketRecord) -> FsResult<BucketInfo> {
@@ -328,6 +355,14 @@ impl Catalog {
     /// # Errors
     /// `NoSuchBucket`, `BucketNotEmpty`, `Busy` (a file without a name is still open), `Locked`, `Io`.
     pub fn remove_bucket(self: &Arc<Self>, name: &str) -> FsResult<()> {
+        let result = self.remove_ready(name);
+        if self.bucket(name).is_err() {
+            self.tell(|watcher| watcher.name_changed(name));
+        }
+        result
+    }
+
+    fn remove_ready(self: &Arc<Self>, name: &str) -> FsResult<()> {
         let namespace = self.namespace(name)?;
         let mut open = super::lock(&self.open);
         let mut record = self.find(|record| record.name == name)?;
@@ -341,6 +376,7 @@ impl Catalog {
         }
         open.remove(&record.id);
         drop(namespace);
+        self.tell(|watcher| watcher.closed(record.slot));
         // From here on it is finished, now or at the next start.
         self.parts.host.close_storage(record.id)?;
         self.finish_removing(&record)
@@ -352,7 +388,7 @@ impl Catalog {
     /// `NoSuchBucket`, `BucketExists`, `InvalidName`, `Io`.
     pub fn rename_bucket(&self, from: &str, to: &str) -> FsResult<()> {
         bucket_name::check(to)?;
-        let _writer = super::lock(&self.writer);
+        let writer = super::lock(&self.writer);
         let mut record = self.find(|record| record.name == from)?;
         if from == to {
             return Ok(());
@@ -361,7 +397,13 @@ impl Catalog {
             return Err(FsError::BucketExists);
         }
         record.name = to.to_owned();
-        self.put_record(&record)
+        self.put_record(&record)?;
+        drop(writer);
+        self.tell(|watcher| {
+            watcher.name_changed(from);
+            watcher.name_changed(to);
+        });
+        Ok(())
     }
 
     /// The files of a bucket, opened if need be.
@@ -399,6 +441,7 @@ impl Catalog {
             encryption: parts.encryption,
             window_pool_bytes: self.parts.window_pool_bytes,
         })?;
+        self.tell(|watcher| watcher.opened(&namespace));
         open.insert(record.id, Arc::clone(&namespace));
         Ok(namespace)
     }
@@ -417,6 +460,7 @@ impl Catalog {
         let mut open = super::lock(&self.open);
         let mut result = Ok(());
         for (id, namespace) in open.drain() {
+            self.tell(|watcher| watcher.closed(namespace.slot()));
             result = result.and(namespace.commit_writes(Duration::ZERO).map(drop));
             drop(namespace);
             result = result.and(self.parts.host.close_storage(id));

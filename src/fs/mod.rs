@@ -61,7 +61,7 @@ pub use namespace::{Done, EncryptionStatus, Namespace, NamespaceParts, Namespace
 pub use object::{Conditions, Deleted, MD5_OF_NOTHING, ObjectAttributes, ObjectInfo, PutOptions};
 pub use put::PutWriter;
 pub use rename::RenameMode;
-pub use watch::{Change, Watcher};
+pub use watch::{BucketWatcher, Change, Watcher};
 pub use xattr::SetMode;
 
 use checksum::{Crc64, combine_crc64, crc64};

@@ -13,7 +13,10 @@ use crate::{
 use std::{
     collections::{HashMap, HashSet},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use zeroize::Zeroizing;
 
@@ -30,6 +33,7 @@ pub(super) struct DiskHost {
     pub ledger: Ledger,
     open: Mutex<HashMap<BucketId, Arc<LocalBucket>>>,
     accepted: Mutex<Accepted>,
+    shut: AtomicBool,
 }
 
 /// Whose losses the operator accepted.
@@ -71,7 +75,8 @@ impl DiskHost {
         accept_loss: bool,
     ) -> Self {
         let accepted = if accept_loss { Accepted::All } else { Accepted::Buckets(HashSet::new()) };
-        Self { env, store, kms, catalog_keys, ledger, open: Mutex::default(), accepted: Mutex::new(accepted) }
+        let (open, accepted, shut) = (Mutex::default(), Mutex::new(accepted), AtomicBool::new(false));
+        Self { env, store, kms, catalog_keys, ledger, open, accepted, shut }
     }
 
     fn accepted(&self) -> MutexGuard<'_, Accepted> {
@@ -99,6 +104,16 @@ impl DiskHost {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BucketId, Arc<LocalBucket>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing is made or opened: a request that comes late must not touch a store that was given up.
+    pub fn shut(&self) {
+        self.shut.store(true, Ordering::Release);
+    }
+
+    fn check_not_shut(&self) -> FsResult<()> {
+        let closed = || StoreError::ReadOnly { reason: Arc::from("the store is closed") };
+        if self.shut.load(Ordering::Acquire) { Err(closed().into()) } else { Ok(()) }
     }
 
     /// The buckets that are open now.
@@ -180,6 +195,7 @@ impl DiskHost {
 
 impl BucketHost for DiskHost {
     fn create_storage(&self, id: [u8; 16], key_name: &str) -> FsResult<Vec<u8>> {
+        self.check_not_shut()?;
         let bucket = BucketId::from_bytes(id);
         let dir = bucket_dir(bucket);
         if self.ledger.manifest(bucket)?.is_some() {
@@ -202,6 +218,7 @@ impl BucketHost for DiskHost {
     }
 
     fn open_storage(&self, id: [u8; 16]) -> FsResult<BucketParts> {
+        self.check_not_shut()?;
         let bucket = BucketId::from_bytes(id);
         let (keyring, bytes) = self.keyring(bucket)?;
         let keys = self.unlock(&keyring)?;

@@ -172,6 +172,7 @@ impl Store {
     /// # Errors
     /// The first error; everything that could be closed was.
     pub fn close_storage(&self) -> Result<(), OpenError> {
+        self.host.shut();
         let buckets = self.catalog.close_buckets();
         let own: Result<(), StoreError> = self.own.close();
         buckets?;

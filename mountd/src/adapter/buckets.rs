@@ -1,24 +1,21 @@
 //! The root of the mount: its entries are the buckets, and nothing else can be there.
 
 use super::{
-    Adapter, Answer, KEEP,
+    Adapter, Answer,
     attributes::{bucket_attr, file_attr, root_attr},
+    namespaces::for_the_kernel,
 };
 use fuser::{Errno, FileAttr, RenameFlags};
-use std::{
-    ops::ControlFlow,
-    sync::PoisonError,
-    time::{Duration, SystemTime},
-};
+use std::{ops::ControlFlow, time::Duration};
 use strongroom::{
     clock::{Clock, SystemClock},
-    fs::{BucketInfo, FsError, Ino, Owner, RootAttributes},
+    fs::{FsError, Ino, Owner, RootAttributes},
 };
 
-/// How long the kernel keeps the name of a bucket. Buckets come and go through S3 without a word to the mount.
-pub(super) const KEEP_BUCKET: Duration = Duration::from_secs(1);
-
-const _: () = assert!(KEEP_BUCKET.as_secs() < KEEP.as_secs());
+/// How often a removal is tried while files of the bucket are open. The kernel tells of a `close` in passing, so its
+/// word may come behind that of the `rmdir` that followed.
+const REMOVE_TRIES: u32 = 5;
+const REMOVE_PAUSE: Duration = Duration::from_millis(4);
 
 /// An entry of the root.
 pub(super) struct RootEntry {
@@ -32,7 +29,7 @@ pub(super) struct RootEntry {
 
 impl Adapter {
     pub(super) fn root_attr(&self) -> FileAttr {
-        let changed = *self.root_changed.read().unwrap_or_else(PoisonError::into_inner);
+        let changed = self.namespaces.root_changed();
         root_attr(self.settings.uid, self.settings.gid, changed, self.catalog.buckets().len())
     }
 
@@ -41,15 +38,14 @@ impl Adapter {
             return Ok(self.root_attr());
         }
         let name = std::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;
-        self.bucket_attr(&self.catalog.bucket(name)?)
+        self.bucket_attr(self.catalog.bucket(name)?.slot)
     }
 
     /// Attributes of a bucket's root. A locked bucket tells what the catalog has of it.
-    pub(super) fn bucket_attr(&self, bucket: &BucketInfo) -> Answer<FileAttr> {
-        let opened = self.catalog.namespace_by_slot(bucket.slot);
-        match opened.and_then(|namespace| namespace.getattr(Ino::ROOT)) {
-            Ok(attributes) => Ok(file_attr(bucket.slot, &attributes)),
-            Err(FsError::Locked) => Ok(bucket_attr(bucket)),
+    pub(super) fn bucket_attr(&self, slot: u32) -> Answer<FileAttr> {
+        match self.namespace(slot).and_then(|namespace| namespace.getattr(Ino::ROOT)) {
+            Ok(attributes) => Ok(file_attr(slot, &attributes)),
+            Err(FsError::Locked) => Ok(bucket_attr(&self.catalog.bucket_by_slot(slot)?)),
             Err(other) => Err(other.into()),
         }
     }
@@ -63,16 +59,19 @@ impl Adapter {
             ctime: SystemClock.now(),
             ..RootAttributes::default()
         };
-        let bucket = self.catalog.create_bucket(name, root, &self.settings.default_key)?;
-        self.root_changed();
-        self.bucket_attr(&bucket)
+        let made = for_the_kernel(|| self.catalog.create_bucket(name, root, &self.settings.default_key))?;
+        self.bucket_attr(made.slot)
     }
 
     pub(super) fn remove_bucket(&self, name: &[u8]) -> Answer<()> {
         let name = std::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;
-        self.catalog.remove_bucket(name)?;
-        self.root_changed();
-        Ok(())
+        for _ in 1..REMOVE_TRIES {
+            match for_the_kernel(|| self.catalog.remove_bucket(name)) {
+                Err(FsError::Busy(_)) => std::thread::sleep(REMOVE_PAUSE),
+                result => return Ok(result?),
+            }
+        }
+        Ok(for_the_kernel(|| self.catalog.remove_bucket(name))?)
     }
 
     pub(super) fn rename_bucket(&self, from: &[u8], to: &[u8], flags: RenameFlags) -> Answer<()> {
@@ -81,9 +80,7 @@ impl Adapter {
         }
         let from = std::str::from_utf8(from).map_err(|_| Errno::ENOENT)?;
         let to = std::str::from_utf8(to).map_err(|_| Errno::EINVAL)?;
-        self.catalog.rename_bucket(from, to)?;
-        self.root_changed();
-        Ok(())
+        Ok(for_the_kernel(|| self.catalog.rename_bucket(from, to))?)
     }
 
     /// Hands the entries behind `cookie` to `take` until it breaks. A bucket's cookie comes from its slot, so that a
@@ -106,9 +103,5 @@ impl Adapter {
                 }
             }
         }
-    }
-
-    fn root_changed(&self) {
-        *self.root_changed.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
     }
 }

@@ -1,6 +1,6 @@
 //! Open files.
 
-use super::{Adapter, Answer, KEEP, attributes::file_attr, number::Place};
+use super::{Adapter, Answer, KEEP, attributes::file_attr, invalidation::mark_reader, number::Place};
 use fuser::{
     Errno, FileAttr, FileHandle, FopenFlags, INodeNo, OpenAccMode, OpenFlags, ReplyData, ReplyEmpty, WriteFlags,
 };
@@ -71,6 +71,7 @@ impl Adapter {
     }
 
     pub(super) fn file(&self, handle: FileHandle) -> Answer<Arc<Handle>> {
+        mark_reader();
         Ok(self.handles.files.get(handle).ok_or(Errno::EBADF)?)
     }
 

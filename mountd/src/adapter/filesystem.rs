@@ -1,23 +1,13 @@
 //! The requests of the kernel, one by one: each is handed on and its answer sent.
 
-use super::{
-    Adapter, Answer, KEEP, buckets::KEEP_BUCKET, files::NewFile, names::AttributeChange, number::Place, owner,
-    permissions, xattrs::reply_value,
-};
+use super::{Adapter, Answer, KEEP, files::NewFile, names::AttributeChange, owner, permissions, xattrs::reply_value};
 use fuser::{
     AccessFlags, BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation,
     INodeNo, InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyStatfs,
     ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
-use std::{
-    ffi::OsStr,
-    io,
-    ops::ControlFlow,
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{ffi::OsStr, io, ops::ControlFlow, os::unix::ffi::OsStrExt, path::Path, time::SystemTime};
 
 /// Inode numbers are never used twice, so there is one generation.
 const GENERATION: Generation = Generation(0);
@@ -36,20 +26,15 @@ const WANTED: [InitFlags; 7] = [
     InitFlags::FUSE_READDIRPLUS_AUTO,
 ];
 
-fn keep_name_in(parent: INodeNo) -> Duration {
-    if Place::of(parent) == Place::Root { KEEP_BUCKET } else { KEEP }
-}
-
-fn reply_entry(parent: INodeNo, answer: Answer<FileAttr>, reply: ReplyEntry) {
+fn reply_entry(answer: Answer<FileAttr>, reply: ReplyEntry) {
     match answer {
-        Ok(attr) => reply.entry_with_ttls(&KEEP, &keep_name_in(parent), &attr, GENERATION),
+        Ok(attr) => reply.entry(&KEEP, &attr, GENERATION),
         Err(refusal) => reply.error(refusal.0),
     }
 }
 
 fn reply_attr(answer: Answer<FileAttr>, reply: ReplyAttr) {
     match answer {
-        Ok(attr) if attr.ino == INodeNo::ROOT => reply.attr(&KEEP_BUCKET, &attr),
         Ok(attr) => reply.attr(&KEEP, &attr),
         Err(refusal) => reply.error(refusal.0),
     }
@@ -84,7 +69,7 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        reply_entry(parent, self.lookup_name(parent, name.as_bytes()), reply);
+        reply_entry(self.lookup_name(parent, name.as_bytes()), reply);
     }
 
     fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
@@ -122,12 +107,12 @@ impl Filesystem for Adapter {
     }
 
     fn mknod(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry) {
-        reply_entry(parent, self.make_node(parent, name.as_bytes(), mode, umask, rdev, owner(req)), reply);
+        reply_entry(self.make_node(parent, name.as_bytes(), mode, umask, rdev, owner(req)), reply);
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
         let made = self.make_directory(parent, name.as_bytes(), permissions(mode, umask), owner(req));
-        reply_entry(parent, made, reply);
+        reply_entry(made, reply);
     }
 
     fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -140,7 +125,7 @@ impl Filesystem for Adapter {
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         let target = target.as_os_str().as_bytes();
-        reply_entry(parent, self.make_symlink(parent, name.as_bytes(), target, owner(req)), reply);
+        reply_entry(self.make_symlink(parent, name.as_bytes(), target, owner(req)), reply);
     }
 
     fn rename(
@@ -158,7 +143,7 @@ impl Filesystem for Adapter {
     }
 
     fn link(&self, _req: &Request, ino: INodeNo, newparent: INodeNo, newname: &OsStr, reply: ReplyEntry) {
-        reply_entry(newparent, self.add_name(ino, newparent, newname.as_bytes()), reply);
+        reply_entry(self.add_name(ino, newparent, newname.as_bytes()), reply);
     }
 
     fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {

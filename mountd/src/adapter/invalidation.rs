@@ -3,20 +3,36 @@
 //! Changes are queued by whoever made them, after their commit, and sent by threads of their own: sent from a handler
 //! they would wait for the very request that the handler answers. `inval_entry` waits for operations that are under
 //! way in its directory, so directories are spread over several threads, each of which keeps its order.
+//!
+//! Whoever made a change outside of the mount waits until the kernel was told, [`PATIENCE`] at most, so that what S3
+//! was told is done is seen by programs too. Readers of requests never wait: their answer may be what is waited for.
 
 use super::number::number;
 use fuser::{INodeNo, Notifier};
 use std::{
+    cell::Cell,
     collections::{HashSet, VecDeque},
     ffi::OsStr,
     io,
     os::unix::ffi::OsStrExt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 use strongroom::fs::{Change, Watcher};
 
 const QUEUES: usize = 4;
+/// How long a change waits for the kernel. It takes microseconds unless a directory is busy.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+thread_local! {
+    static READER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as one that answers the kernel.
+pub(super) fn mark_reader() {
+    READER.set(true);
+}
 
 /// One thing for the kernel to forget.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +58,10 @@ struct Waiting {
     order: VecDeque<Stale>,
     /// What is in `order`, or being sent: queued once however often it changes meanwhile.
     known: HashSet<Stale>,
+    /// How many were queued and sent so far.
+    queued: u64,
+    sent: u64,
+    started: bool,
     closed: bool,
 }
 
@@ -56,16 +76,31 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, stale: Stale) {
+    /// Queues it, and returns how many will have been sent when it is.
+    fn push(&self, stale: Stale) -> u64 {
         let mut waiting = self.lock();
         if !waiting.closed && waiting.known.insert(stale.clone()) {
             waiting.order.push_back(stale);
-            self.changed.notify_one();
+            waiting.queued += 1;
+            self.changed.notify_all();
+        }
+        waiting.queued
+    }
+
+    fn wait(&self, sent: u64, until: Instant) {
+        let mut waiting = self.lock();
+        while waiting.started && !waiting.closed && waiting.sent < sent {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            waiting = self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn run(&self, notifier: &Notifier) {
         let mut waiting = self.lock();
+        waiting.started = true;
         loop {
             if waiting.closed {
                 return;
@@ -79,6 +114,8 @@ impl Queue {
             drop(waiting);
             send(notifier, &stale);
             waiting = self.lock();
+            waiting.sent += 1;
+            self.changed.notify_all();
         }
     }
 }
@@ -132,21 +169,16 @@ impl Invalidations {
         }
     }
 
-    /// A name means something else.
-    pub fn entry(&self, parent: INodeNo, name: &[u8]) {
-        self.push(Stale::Entry(parent.0, name.to_vec()));
-    }
-
-    /// An inode changed.
-    pub fn inode(&self, ino: INodeNo) {
-        self.push(Stale::Inode(ino.0));
+    /// The list of buckets changed under `name`.
+    pub fn bucket(&self, name: &[u8]) {
+        self.push([Stale::Entry(INodeNo::ROOT.0, name.to_vec()), Stale::Inode(INodeNo::ROOT.0)]);
     }
 
     /// Whether the kernel has yet to be told of an inode: its cached pages must not be kept then.
     #[must_use]
     pub fn is_pending(&self, ino: INodeNo) -> bool {
         let stale = Stale::Inode(ino.0);
-        self.queue(&stale).is_some_and(|queue| queue.lock().known.contains(&stale))
+        self.queues.get(queue_of(&stale)).is_some_and(|queue| queue.lock().known.contains(&stale))
     }
 
     /// Who tells of the changes of the bucket with this slot.
@@ -155,15 +187,28 @@ impl Invalidations {
         Arc::new(BucketWatcher { slot, all: self.clone() })
     }
 
-    fn push(&self, stale: Stale) {
-        if let Some(queue) = self.queue(&stale) {
-            queue.push(stale);
+    fn push(&self, all: impl IntoIterator<Item = Stale>) {
+        let mut last: [Option<u64>; QUEUES] = [None; QUEUES];
+        for stale in all {
+            let index = queue_of(&stale);
+            if let (Some(queue), Some(last)) = (self.queues.get(index), last.get_mut(index)) {
+                *last = Some(queue.push(stale));
+            }
+        }
+        if READER.get() {
+            return;
+        }
+        let until = Instant::now() + PATIENCE;
+        for (queue, sent) in self.queues.iter().zip(last) {
+            if let Some(sent) = sent {
+                queue.wait(sent, until);
+            }
         }
     }
+}
 
-    fn queue(&self, stale: &Stale) -> Option<&Queue> {
-        self.queues.get(usize::try_from(stale.directory()).unwrap_or_default() % QUEUES)
-    }
+fn queue_of(stale: &Stale) -> usize {
+    usize::try_from(stale.directory()).unwrap_or_default() % QUEUES
 }
 
 struct BucketWatcher {
@@ -173,18 +218,14 @@ struct BucketWatcher {
 
 impl Watcher for BucketWatcher {
     fn changed(&self, changes: &[Change]) {
-        for change in changes {
-            match change {
-                Change::Entry { parent, name, came_or_went } => {
-                    let parent = number(self.slot, *parent);
-                    self.all.entry(parent, name);
-                    if *came_or_went {
-                        self.all.inode(parent);
-                    }
-                }
-                Change::Inode { ino } => self.all.inode(number(self.slot, *ino)),
+        let stale = changes.iter().flat_map(|change| match change {
+            Change::Entry { parent, name, came_or_went } => {
+                let parent = number(self.slot, *parent).0;
+                [Some(Stale::Entry(parent, name.clone())), came_or_went.then_some(Stale::Inode(parent))]
             }
-        }
+            Change::Inode { ino } => [Some(Stale::Inode(number(self.slot, *ino).0)), None],
+        });
+        self.all.push(stale.flatten());
     }
 }
 
@@ -208,8 +249,8 @@ mod tests {
     #[test]
     fn the_same_change_is_queued_once() {
         let all = Invalidations::default();
-        all.inode(INodeNo(7));
-        all.inode(INodeNo(7));
+        all.push([Stale::Inode(7), Stale::Inode(7)]);
+        all.push([Stale::Inode(7)]);
         let queued: usize = all.queues.iter().map(|queue| queue.lock().order.len()).sum();
         assert_eq!(queued, 1);
     }

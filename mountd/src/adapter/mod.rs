@@ -7,6 +7,7 @@
 //! | file | requests |
 //! |---|---|
 //! | [`buckets`] | everything at the root, which lists the buckets |
+//! | [`namespaces`] | which buckets are open, and what the catalog tells of them |
 //! | [`names`] | lookup, making, linking, renaming and removing within a bucket |
 //! | [`files`] | open files |
 //! | [`directories`] | open directories |
@@ -21,6 +22,7 @@ mod filesystem;
 mod handles;
 mod invalidation;
 mod names;
+mod namespaces;
 mod number;
 mod refusal;
 mod settings;
@@ -31,13 +33,10 @@ pub use invalidation::Invalidations;
 pub use settings::{READERS, Settings};
 
 use handles::Handles;
+use namespaces::Namespaces;
 use refusal::{Answer, Refusal};
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, Weak},
-    time::{Duration, SystemTime},
-};
-use strongroom::fs::{Catalog, Namespace, Owner};
+use std::{sync::Arc, time::Duration};
+use strongroom::fs::{Catalog, Owner};
 
 /// How long the kernel keeps names and attributes: until it is told otherwise.
 const KEEP: Duration = Duration::from_secs(3600);
@@ -49,46 +48,24 @@ pub struct Adapter {
     handles: Handles,
     invalidations: Invalidations,
     durable: durable::Waiters,
-    /// The namespaces that report their changes here, by slot.
-    watched: RwLock<HashMap<u32, Weak<Namespace>>>,
-    /// When the list of buckets last changed.
-    root_changed: RwLock<SystemTime>,
+    namespaces: Arc<Namespaces>,
 }
 
 impl Adapter {
     /// A view of the buckets of `catalog`.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, settings: Settings) -> Self {
-        Self {
-            catalog,
-            settings,
-            handles: Handles::default(),
-            invalidations: Invalidations::default(),
-            durable: durable::Waiters::default(),
-            watched: RwLock::default(),
-            root_changed: RwLock::new(SystemTime::now()),
-        }
+        let invalidations = Invalidations::default();
+        let namespaces = Arc::new(Namespaces::new(invalidations.clone()));
+        catalog.set_watcher(Some(Arc::clone(&namespaces) as _));
+        let (handles, durable) = (Handles::default(), durable::Waiters::default());
+        Self { catalog, settings, handles, invalidations, durable, namespaces }
     }
 
     /// What the kernel must be told; to be started with the session's notifier.
     #[must_use]
     pub fn invalidations(&self) -> Invalidations {
         self.invalidations.clone()
-    }
-
-    /// The files of the bucket with this slot, opened if need be, and watched.
-    fn namespace(&self, slot: u32) -> Answer<Arc<Namespace>> {
-        let namespace = self.catalog.namespace_by_slot(slot)?;
-        let known = {
-            let watched = self.watched.read().unwrap_or_else(PoisonError::into_inner);
-            watched.get(&slot).is_some_and(|seen| std::ptr::eq(seen.as_ptr(), Arc::as_ptr(&namespace)))
-        };
-        if !known {
-            namespace.set_watcher(Some(self.invalidations.watcher(slot)));
-            let mut watched = self.watched.write().unwrap_or_else(PoisonError::into_inner);
-            watched.insert(slot, Arc::downgrade(&namespace));
-        }
-        Ok(namespace)
     }
 }
 

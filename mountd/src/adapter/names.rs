@@ -35,7 +35,7 @@ impl Adapter {
     pub(super) fn attributes(&self, ino: INodeNo) -> Answer<FileAttr> {
         match Place::of(ino) {
             Place::Root => Ok(self.root_attr()),
-            Place::In(slot, Ino::ROOT) => self.bucket_attr(&self.catalog.bucket_by_slot(slot)?),
+            Place::In(slot, Ino::ROOT) => self.bucket_attr(slot),
             Place::In(slot, ino) => Ok(file_attr(slot, &self.namespace(slot)?.getattr(ino)?)),
         }
     }
