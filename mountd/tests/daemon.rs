@@ -64,6 +64,13 @@ fn the_first_start_makes_a_store_and_tells_key_file_and_credentials() {
     assert!(daemon.ready.contains(mnt.to_str().unwrap()), "{}", daemon.ready);
     assert!(daemon.ready.contains("http://127.0.0.1:"), "{}", daemon.ready);
     assert_eq!(get(daemon.port(), "/minio/health/ready"), "HTTP/1.1 200 OK");
+    let sockets = || {
+        fs::read_dir(place.path().join("config/strongroom"))
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "sock"))
+            .count()
+    };
+    assert_eq!(sockets(), 1, "the command-line tool has a socket");
     fs::create_dir(mnt.join("photos")).unwrap();
     fs::write(mnt.join("photos/one"), b"content").unwrap();
     let told = daemon.stop();
@@ -71,7 +78,7 @@ fn the_first_start_makes_a_store_and_tells_key_file_and_credentials() {
     assert!(Path::new(key_file).is_file() && !Path::new(key_file).starts_with(place.store()));
     assert!(told.contains("Back this file up"));
     assert!(told.contains("AWS_ACCESS_KEY_ID=") && told.contains("AWS_SECRET_ACCESS_KEY="));
-    assert_eq!(entries(&mnt), 0, "nothing is mounted any more");
+    assert_eq!((entries(&mnt), sockets()), (0, 0), "nothing is mounted any more");
 
     let again = place.start(&["--no-s3"]);
     assert_eq!(fs::read(mnt.join("photos/one")).unwrap(), b"content");
@@ -184,10 +191,7 @@ fn a_store_in_use_is_refused_to_a_second_daemon() {
     assert!(told.contains(place.mnt().to_str().unwrap()) && told.contains("already"), "{told}");
     let other = place.path().join("other");
     fs::create_dir(&other).unwrap();
-    let mut command = place.command(&[]);
-    let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    command = std::process::Command::new(command.get_program());
-    command.arg("--no-s3").arg(&arguments[0]).arg(&other).env("XDG_CONFIG_HOME", place.path().join("config"));
+    let command = place.command_at(&["--no-s3"], &other);
     let told = refusal(command);
     assert!(told.contains("in use"), "{told}");
     assert_eq!(entries(&other), 0);

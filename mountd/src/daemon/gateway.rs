@@ -1,14 +1,17 @@
-//! The S3 gateway within the daemon.
+//! The S3 gateway and the control socket within the daemon.
 
 use super::DaemonError;
 use std::{
+    future::Future,
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    path::Path,
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
-use strongroom::store::Store;
-use strongroom_s3gw::{Gateway, GatewayOptions, GatewayParts};
+use strongroom::{admin::control::socket_path, store::Store};
+use strongroom_s3gw::{Control, Gateway, GatewayOptions, GatewayParts, StoreAdministration};
 use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle};
 
 /// How long requests under way are waited for at the end.
@@ -51,35 +54,48 @@ impl Endpoint {
     /// # Errors
     /// When the listener cannot be handed to the runtime.
     pub(super) fn serve(self, store: &Arc<Store>, runtime: &Handle) -> Result<Serving, DaemonError> {
-        let asked = Arc::clone(store);
-        let parts = GatewayParts {
-            catalog: Arc::clone(store.catalog()),
-            access_key: store.credentials().access_key.clone(),
-            secret_key: store.credentials().secret_key.clone(),
-            default_key: store.default_key().to_owned(),
-            ready: Arc::new(move || asked.is_ready()),
-        };
-        let gateway = Gateway::new(parts, &GatewayOptions::default());
+        let gateway = Gateway::new(GatewayParts::of_store(store), &GatewayOptions::default());
         let _within = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(self.listener).map_err(DaemonError::system("S3 listener"))?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = runtime.spawn(async move {
-            let shutdown = async move {
-                let _ = stopped.await;
-            };
-            gateway.serve(listener, shutdown).await;
-        });
-        Ok(Serving { stop, task })
+        Ok(Serving::start(runtime, |stopped| gateway.serve(listener, stopped)))
     }
 }
 
-/// A gateway that answers.
+/// Answers the command-line tool on the store's control socket. Without one the store is served all the same, so what
+/// stands in its way is a warning.
+pub(super) fn control(path: &Path, store: &Arc<Store>, runtime: &Handle) -> Option<Serving> {
+    let _within = runtime.enter();
+    let bound = socket_path(path, &|name| std::env::var_os(name)).and_then(|socket| {
+        let administration = Arc::new(StoreAdministration::new(Arc::clone(store)));
+        Control::bind(&socket, Arc::clone(store.catalog()), store.default_key().to_owned(), administration)
+    });
+    match bound {
+        Ok(control) => Some(Serving::start(runtime, |stopped| control.serve(stopped))),
+        Err(error) => {
+            tracing::warn!("no control socket, so `strongroom` cannot reach this store: {error}");
+            None
+        }
+    }
+}
+
+/// A server that answers.
 pub(super) struct Serving {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
+type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Serving {
+    /// `server` makes the future that serves until the one it is given ends.
+    fn start<F: Future<Output = ()> + Send + 'static>(runtime: &Handle, server: impl FnOnce(Stopped) -> F) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = Box::pin(async move {
+            let _ = stopped.await;
+        });
+        Self { stop, task: runtime.spawn(server(stopped)) }
+    }
+
     /// Returns only if the gateway ends by itself.
     pub(super) async fn ended(&mut self) -> DaemonError {
         match (&mut self.task).await {
@@ -94,7 +110,7 @@ impl Serving {
         let abort = task.abort_handle();
         let _ = stop.send(());
         if tokio::time::timeout(DRAIN_TIME, task).await.is_err() {
-            tracing::warn!("S3 requests that were still under way are cut off");
+            tracing::warn!("requests that were still under way are cut off");
             abort.abort();
         }
     }

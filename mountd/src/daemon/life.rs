@@ -3,7 +3,7 @@
 use super::{
     Arguments, DaemonError, announce,
     ending::Signals,
-    gateway::{Endpoint, Serving},
+    gateway::{Endpoint, Serving, control},
 };
 use crate::{
     adapter::{Adapter, Settings},
@@ -18,6 +18,8 @@ use tokio::{
     task::spawn_blocking,
 };
 
+/// Fewest threads of the runtime: a cold read may hold one for some milliseconds.
+const WORKERS_AT_LEAST: usize = 4;
 /// How long the last requests of the kernel are waited for once the mount is out of the file tree.
 const UNMOUNT_TIME: Duration = Duration::from_secs(5);
 
@@ -33,7 +35,9 @@ pub fn run(arguments: &Arguments) -> Result<(), DaemonError> {
     let store_options = StoreOptions::from_environment(arguments.store.clone(), true)?;
     let point = mount::check(&arguments.mountpoint, &arguments.store, &options)?;
     let endpoint = if arguments.no_s3 { None } else { Some(Endpoint::listen(&arguments.s3)?) };
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(DaemonError::system("runtime"))?;
+    let workers = std::thread::available_parallelism().map_or(WORKERS_AT_LEAST, usize::from).max(WORKERS_AT_LEAST);
+    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = runtime.map_err(DaemonError::system("runtime"))?;
 
     let (store, first_start) = Store::open(store_options)?;
     if let Some(first) = &first_start {
@@ -73,6 +77,7 @@ fn serve(
     })?;
     let address = endpoint.as_ref().map(Endpoint::address);
     let mut serving = endpoint.map(|endpoint| endpoint.serve(store, runtime.handle())).transpose()?;
+    let control = control(&arguments.store, store, runtime.handle());
     announce::ready(point.path(), address)?;
 
     runtime.block_on(async {
@@ -87,7 +92,8 @@ fn serve(
             }
             failure = gateway_ended(serving.as_mut()) => Some(failure),
         };
-        let closed = wind_down(serving.filter(|_| failure.is_none()), mounted, store, &mut signals).await;
+        let servers = serving.filter(|_| failure.is_none()).into_iter().chain(control).collect();
+        let closed = wind_down(servers, mounted, store, &mut signals).await;
         failure.map_or(closed, Err)
     })
 }
@@ -102,17 +108,21 @@ async fn gateway_ended(serving: Option<&mut Serving>) -> DaemonError {
 /// Takes no more requests, unmounts, syncs and closes. A second signal stops waiting for whoever uses gateway or mount,
 /// a third one also for the disk; what was committed survives that as it survives a kill.
 async fn wind_down(
-    serving: Option<Serving>,
+    servers: Vec<Serving>,
     mounted: Mounted,
     store: &Arc<Store>,
     signals: &mut Signals,
 ) -> Result<(), DaemonError> {
     announce::stopping();
     let mut hurry = false;
-    if let Some(serving) = serving {
+    let stopping: Vec<_> = servers.into_iter().map(|server| tokio::spawn(server.stop())).collect();
+    for stopped in stopping {
         tokio::select! {
-            () = serving.stop() => {}
-            _ = signals.next() => hurry = true,
+            _ = stopped => {}
+            _ = signals.next() => {
+                hurry = true;
+                break;
+            }
         }
     }
     let unmounting = spawn_blocking(move || {

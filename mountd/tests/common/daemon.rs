@@ -50,15 +50,22 @@ impl Place {
 
     /// The program with these arguments before store and mount point, and an environment without any KMS.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_at(arguments, &self.mnt())
+    }
+
+    /// The same with another mount point.
+    pub fn command_at(&self, arguments: &[&str], point: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-mountd"));
-        command.args(arguments).arg(self.store()).arg(self.mnt());
+        command.args(arguments).arg(self.store()).arg(point);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MINIO_") {
                 command.env_remove(name);
             }
         }
-        command.env_remove("NOTIFY_SOCKET").env("XDG_CONFIG_HOME", self.path().join("config"));
-        command.env("XDG_STATE_HOME", self.path().join("config")).env("HOME", self.path().join("config"));
+        command.env_remove("NOTIFY_SOCKET");
+        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"] {
+            command.env(name, self.path().join("config"));
+        }
         command
     }
 
