@@ -6,5 +6,9 @@
 mod bad_input;
 #[path = "cli/commands.rs"]
 mod commands;
+#[path = "cli/daemon.rs"]
+mod daemon;
+#[path = "cli/fsck.rs"]
+mod fsck;
 #[path = "cli/room.rs"]
 mod room;

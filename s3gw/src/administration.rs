@@ -20,8 +20,10 @@ impl Administration for StoreAdministration {
         serde_json::to_value(self.0.status()).map_err(|error| error.to_string())
     }
 
-    fn fsck(&self, _accept_loss: &[String]) -> Result<serde_json::Value, String> {
-        Err("fsck of a store that is being served is not built yet; stop the daemon and run `strongroom fsck`"
-            .to_owned())
+    fn fsck(&self, accept_loss: &[String]) -> Result<serde_json::Value, String> {
+        if !accept_loss.is_empty() {
+            return Err("losses are accepted only while no daemon holds the store; stop it and try again".to_owned());
+        }
+        serde_json::to_value(self.0.fsck(&mut |_, _| {})).map_err(|error| error.to_string())
     }
 }

@@ -90,6 +90,19 @@ impl LocalBucket {
         Ok(report)
     }
 
+    /// Whether it was opened although it had lost something durable.
+    #[must_use]
+    pub fn accepted_loss(&self) -> bool {
+        self.problems.iter().any(|problem| problem.starts_with("accepted: "))
+    }
+
+    /// Where the ciphertext of a segment lies: the log file, from the store directory, and the bytes.
+    #[must_use]
+    pub fn segment_place(&self, id: SegmentId) -> Option<(String, Range<u64>)> {
+        let row = self.snapshot_now().ok()?.segment(id).ok()?;
+        Some((log_path(&self.dir, row.log), row.offset..row.offset.saturating_add(u64::from(row.sealed_bytes))))
+    }
+
     fn verify_manifests(&self, reference: ManifestRef, report: &mut VerifyReport) -> Result<(), StoreError> {
         let files = ManifestFiles { env: &self.env, dir: &self.dir, bucket: self.id, keys: &self.keys };
         let in_force = format!("{}.", reference.version);

@@ -30,6 +30,8 @@ pub enum Command {
     /// List, create or remove buckets
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// Read and verify everything in a store; say what is wrong and where
+    Fsck(FsckArgs),
     /// Print the user.sse.* attributes of a file, a directory or a bucket in a mount
     Xattr {
         /// The file
@@ -72,4 +74,18 @@ pub struct NamedBucket {
     /// The bucket's name, by the rules of S3
     #[arg(value_name = "NAME")]
     pub name: String,
+}
+
+/// What to verify.
+#[derive(Args, Debug)]
+pub struct FsckArgs {
+    /// The store directory
+    #[arg(value_name = "STORE")]
+    pub store: PathBuf,
+    /// Let a bucket that lost something be written again; may be given several times. No daemon may hold the store
+    #[arg(long, value_name = "BUCKET")]
+    pub accept_loss: Vec<String>,
+    /// Let the store be written again although its catalog lost something. No daemon may hold the store
+    #[arg(long)]
+    pub accept_catalog_loss: bool,
 }

@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod failure;
+mod fsck;
 mod show;
 mod target;
 mod xattr;
@@ -64,6 +65,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
             target.close()?;
         }
         Command::Bucket(command) => bucket(command, cli.json)?,
+        Command::Fsck(arg) => return fsck::run(arg, cli.json),
         Command::Xattr { file } => show::print(&xattr::show(file, cli.json)?)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -28,7 +28,10 @@ impl Target {
     pub fn reach(store: &Path) -> Result<Self, Failure> {
         match Client::find(store)? {
             Some(client) => Ok(Self::Daemon(client)),
-            None => open(StoreOptions::from_environment(store.to_owned(), false)?).map(Self::Own),
+            None => {
+                let options = StoreOptions::from_environment(store.to_owned(), false)?;
+                Store::open(options).map(|(store, _)| Self::Own(store)).map_err(refused)
+            }
         }
     }
 
@@ -86,18 +89,17 @@ impl Target {
     }
 }
 
-/// Opens a store that no daemon answers for.
-pub fn open(options: StoreOptions) -> Result<Arc<Store>, Failure> {
-    match Store::open(options) {
-        Ok((store, _)) => Ok(store),
-        Err(OpenError::Held(LockError::Held { pid })) => {
+/// Why a store that no daemon answers for does not open.
+pub fn refused(error: OpenError) -> Failure {
+    match error {
+        OpenError::Held(LockError::Held { pid }) => {
             let holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-            Err(Failure::said(format!(
+            Failure::said(format!(
                 "the store is held by {holder}, and no control socket answers; run this command as the user of that \
                  process and with the same XDG_RUNTIME_DIR, or stop the process"
-            )))
+            ))
         }
-        Err(error) => Err(error.into()),
+        error => error.into(),
     }
 }
 

@@ -12,9 +12,9 @@ use crate::{
 
 /// A range of bytes of a file.
 #[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u64,
-    end: u64,
+pub(super) struct Span {
+    pub start: u64,
+    pub end: u64,
 }
 
 impl Span {
@@ -122,7 +122,7 @@ impl Namespace {
     }
 
     /// Opens the chunks of `extent` that hold `span` of the content into `out`, which has its length.
-    fn read_extent(
+    pub(super) fn read_extent(
         &self,
         snapshot: &dyn Snapshot,
         oek: &Oek,

@@ -39,6 +39,7 @@ mod seal;
 mod status;
 mod tidy;
 mod txn;
+mod verify;
 mod watch;
 mod window;
 mod xattr;
@@ -61,6 +62,7 @@ pub use namespace::{Done, EncryptionStatus, Namespace, NamespaceParts, Namespace
 pub use object::{Conditions, Deleted, MD5_OF_NOTHING, ObjectAttributes, ObjectInfo, PutOptions};
 pub use put::PutWriter;
 pub use rename::RenameMode;
+pub use verify::{ContentReport, DamagedContent, verify_content};
 pub use watch::{BucketWatcher, Change, Watcher};
 pub use xattr::SetMode;
 

@@ -63,6 +63,11 @@ pub enum OpenError {
     /// Keys or sealed bytes.
     #[error("the store's keyring: {0}")]
     Keys(#[from] CryptError),
+    /// Neither copy of the catalog's keyring is intact.
+    #[error(
+        "no copy of the catalog's keyring is intact ({0}); restore catalog/keyring.a and catalog/keyring.b from a backup of the store"
+    )]
+    CatalogKeyring(CryptError),
     /// The catalog.
     #[error("the store's catalog: {0}")]
     Catalog(#[from] StoreError),

@@ -73,6 +73,16 @@ impl Store {
         super::host::bucket_dir(bucket)
     }
 
+    /// The files of a store that stand twice, as they lie on the disk: the store file and the catalog's keyring.
+    #[must_use]
+    pub fn twins(disk: &dyn Disk) -> Vec<(String, Option<Vec<u8>>)> {
+        let catalog = super::open::CATALOG;
+        let keyrings = read_keyrings(disk, catalog).into_iter();
+        let keyrings = keyrings.map(|(copy, bytes)| (format!("{catalog}/{copy}"), bytes));
+        let files = super::store_file::COPIES.into_iter();
+        files.map(|copy| (copy.to_owned(), super::store_file::read_bytes(disk, copy))).chain(keyrings).collect()
+    }
+
     /// What lies in the directory of all buckets.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::{
     disk::{Disk, RealDisk, StoreLock},
     format::FormatError,
     fs::{Catalog, CatalogParts},
-    kms::{Context, KeyName, Kms, KmsConfig, StaticSource},
+    kms::{Context, KeyName, Kms, KmsConfig, KmsError, StaticSource},
     space::Reserve,
     tree::{BlockCache, FileCache, TreeShape},
 };
@@ -29,7 +29,7 @@ use std::{
 };
 
 /// The directory of the catalog.
-const CATALOG: &str = "catalog";
+pub(super) const CATALOG: &str = "catalog";
 /// What a store directory holds before the store file says that it is one.
 const BEGUN: [&str; 4] = ["lock", "reserve", CATALOG, BUCKETS];
 
@@ -266,7 +266,7 @@ fn open_catalog(
     foundation: &Foundation,
     file: &StoreFile,
 ) -> Result<(Arc<LocalBucket>, BucketKeys), OpenError> {
-    let mut failure = OpenError::Keys(CryptError::Damaged("the catalog's keyring"));
+    let mut failure = OpenError::CatalogKeyring(CryptError::Damaged("the catalog's keyring"));
     for (copy, bytes) in read_keyrings(foundation.disk.as_ref(), CATALOG) {
         let Some(bytes) = bytes else { continue };
         match unlock_catalog(foundation, file, &bytes) {
@@ -288,8 +288,12 @@ fn open_catalog(
                 }
                 return Ok((own, keys));
             }
-            // The KMS decides for both copies.
+            // What the KMS does not open may be one damaged copy; anything else that it says holds for both.
+            Err(error @ OpenError::Kms { source: KmsError::InvalidCiphertext { .. }, .. }) => failure = error,
             Err(error @ OpenError::Kms { .. }) => return Err(error),
+            // A wrong key says more than what is wrong with the other copy.
+            Err(_) if matches!(failure, OpenError::Kms { .. }) => {}
+            Err(OpenError::Keys(error)) => failure = OpenError::CatalogKeyring(error),
             Err(error) => failure = error,
         }
     }

@@ -8,7 +8,7 @@ use crate::{
 use std::io;
 
 const MAGIC: &[u8; 8] = b"STRONGRM";
-const COPIES: [&str; 2] = ["store.a", "store.b"];
+pub(super) const COPIES: [&str; 2] = ["store.a", "store.b"];
 /// Bytes of a store file.
 pub const STORE_FILE_BYTES: usize = 76;
 
@@ -130,6 +130,15 @@ impl StoreFile {
             (None, None) => Ok(None),
         }
     }
+}
+
+/// The bytes of one copy, whatever they are, as far as they may belong to it.
+pub(super) fn read_bytes(disk: &dyn Disk, copy: &str) -> Option<Vec<u8>> {
+    let file = disk.open_read(copy).ok()?;
+    let len = usize::try_from(file.len().ok()?).ok()?.min(STORE_FILE_BYTES + 1);
+    let mut bytes = vec![0; len];
+    file.read_at(0, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn read_copy(disk: &dyn Disk, copy: &str) -> io::Result<Option<Result<StoreFile, FormatError>>> {

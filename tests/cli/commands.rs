@@ -88,7 +88,7 @@ fn completions_name_every_command() {
     let room = Room::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = room.run(&["completions", shell]).done().out;
-        for command in ["status", "bucket", "xattr"] {
+        for command in ["status", "bucket", "fsck", "xattr"] {
             assert!(script.contains(command), "{shell}: {command}");
         }
     }

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 use strongroom::{
+    fs::{Conditions, PutOptions, RootAttributes},
     kms::KmsConfig,
     store::{DEFAULT_MEMORY_BYTES, Store, StoreOptions},
 };
@@ -87,6 +88,45 @@ impl Room {
         Store::open(options).unwrap().0
     }
 
+    /// A room with a store of one bucket, `photos`, with files of all sizes in it.
+    pub fn with_files() -> Self {
+        let room = Self::new();
+        let store = room.open(true);
+        store.catalog().create_bucket("photos", RootAttributes::default(), store.default_key()).unwrap();
+        let bucket = store.catalog().namespace("photos").unwrap();
+        for (key, len) in [("empty", 0), ("small", 200), ("2026/middle", 70_000), ("2026/large", 3 << 20)] {
+            let mut put = bucket.begin_put(key.as_bytes(), PutOptions::default()).unwrap();
+            put.write(&vec![len as u8 ^ 0x5a; len]).unwrap();
+            let done = put.finish(&Conditions::default()).unwrap();
+            bucket.sync(done.number).unwrap();
+        }
+        drop(bucket);
+        store.close().unwrap();
+        room
+    }
+
+    /// Every file of the store, by its path from there.
+    pub fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        files(&self.store(), "", &mut found);
+        found.sort();
+        found
+    }
+
+    /// The only file of the store whose path begins and ends so.
+    pub fn file(&self, begin: &str, end: &str) -> PathBuf {
+        let found: Vec<_> = self.files().into_iter().filter(|f| f.starts_with(begin) && f.ends_with(end)).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        self.store().join(&found[0])
+    }
+
+    /// A copy of this room as it is now.
+    pub fn copy(&self) -> Self {
+        let copy = Self { directory: tempfile::tempdir().unwrap() };
+        copy_tree(self.directory.path(), copy.directory.path());
+        copy
+    }
+
     /// The store's key file.
     pub fn key_file(&self) -> PathBuf {
         let mut files = fs::read_dir(self.path("config/strongroom")).unwrap().map(|entry| entry.unwrap().path());
@@ -130,6 +170,33 @@ pub fn run(command: &mut Command) -> Run {
     Run { code: status.code().expect("an exit code"), out: text(stdout), err: text(stderr) }
 }
 
+fn files(directory: &Path, prefix: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()) {
+        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), &format!("{name}/"), found);
+        } else {
+            found.push(name);
+        }
+    }
+}
+
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else if entry.file_name() == "reserve" {
+            // Its bytes mean nothing, and are many.
+            fs::File::create(target).unwrap().set_len(entry.metadata().unwrap().len()).unwrap();
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 fn digest(directory: &Path, hash: &mut Sha256) {
     let mut entries: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).collect();
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -139,9 +206,11 @@ fn digest(directory: &Path, hash: &mut Sha256) {
         hash.update(meta.permissions().mode().to_le_bytes());
         if meta.is_dir() {
             digest(&entry.path(), hash);
-        } else if entry.file_name() != "lock" {
+        } else if meta.is_file() && entry.file_name() != "lock" {
             hash.update(meta.len().to_le_bytes());
-            hash.update(fs::read(entry.path()).unwrap());
+            if entry.file_name() != "reserve" {
+                hash.update(fs::read(entry.path()).unwrap());
+            }
         }
     }
 }
