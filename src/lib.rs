@@ -10,6 +10,8 @@ pub mod crypt;
 pub mod disk;
 pub mod format;
 pub mod fs;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod kms;
 pub mod log;
 pub mod space;

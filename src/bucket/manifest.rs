@@ -152,7 +152,7 @@ impl Manifest {
         Ok((Self::decode_body(&plain, number, epoch)?, ManifestRef { version: number, tag }))
     }
 
-    fn encode_body(&self) -> Vec<u8> {
+    pub(super) fn encode_body(&self) -> Vec<u8> {
         let mut out = Encoder::new();
         out.u8(u8::from(self.clean) * FLAG_CLEAN + u8::from(self.hole_accepted) * FLAG_HOLE);
         out.raw(self.epoch_id.as_bytes()).varint(self.flushed.number).raw(&self.flushed.tag);
@@ -182,7 +182,7 @@ impl Manifest {
         out.finish()
     }
 
-    fn decode_body(bytes: &[u8], version: u64, epoch: u64) -> Result<Self, FormatError> {
+    pub(super) fn decode_body(bytes: &[u8], version: u64, epoch: u64) -> Result<Self, FormatError> {
         let mut from = Decoder::new(bytes);
         let flags = from.u8("manifest flags")?;
         if flags & !(FLAG_CLEAN | FLAG_HOLE) != 0 {

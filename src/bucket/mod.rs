@@ -10,6 +10,7 @@ mod env;
 mod epoch;
 mod error;
 mod flush;
+pub(crate) mod fuzzing;
 mod local;
 mod manifest;
 mod manifest_file;

@@ -20,6 +20,7 @@ mod copy;
 mod directory;
 mod error;
 mod extent;
+pub(crate) mod fuzzing;
 mod get;
 mod handle;
 mod host;

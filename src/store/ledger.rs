@@ -33,6 +33,11 @@ fn decode_manifest(bytes: &[u8]) -> Result<ManifestRef, FormatError> {
     Ok(reference)
 }
 
+/// For `crate::fuzzing`: decodes the record of a manifest.
+pub(crate) fn fuzz_manifest_reference(bytes: &[u8]) {
+    drop(decode_manifest(bytes));
+}
+
 impl Ledger {
     /// Records in this catalog.
     #[must_use]

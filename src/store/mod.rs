@@ -18,6 +18,7 @@ pub use credentials::RootCredentials;
 pub use error::OpenError;
 pub use key_file::{key_directory, key_path};
 pub use ledger::Ledger;
+pub(crate) use ledger::fuzz_manifest_reference;
 pub use open::Foundation;
 pub use store_file::{STORE_FILE_BYTES, StoreFile};
 

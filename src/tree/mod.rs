@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod file_cache;
 mod flush;
+pub(crate) mod fuzzing;
 mod memtable;
 mod merge;
 mod meta;

@@ -265,3 +265,9 @@ async fn endpoint_status(client: &KesClient, place: usize) -> Option<EndpointSta
     };
     Some(EndpointStatus { endpoint: endpoint.to_string(), state })
 }
+
+/// For `crate::fuzzing`: takes a private key apart.
+#[doc(hidden)]
+pub(crate) fn fuzz_private_key(pem: &[u8], password: Option<&str>) {
+    drop(private_key::parse_private_key(pem, password));
+}

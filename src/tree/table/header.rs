@@ -15,7 +15,7 @@ use crate::{
 /// First bytes of a table.
 const MAGIC: [u8; 8] = *b"SRMtable";
 /// Length of the fields before the MAC.
-const FIELDS_LEN: usize = 8 + 2 + 2 + 16 + 16 + 8 + 8 + SealedFileKey::LEN;
+pub(super) const FIELDS_LEN: usize = 8 + 2 + 2 + 16 + 16 + 8 + 8 + SealedFileKey::LEN;
 /// Length of the MAC.
 const MAC_LEN: usize = 32;
 

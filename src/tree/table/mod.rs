@@ -6,6 +6,7 @@
 
 mod cursor;
 mod footer;
+pub(super) mod fuzzing;
 mod header;
 mod index;
 mod open;
