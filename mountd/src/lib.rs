@@ -6,4 +6,6 @@
 
 pub mod adapter;
 pub mod daemon;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mount;

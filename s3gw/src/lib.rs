@@ -13,6 +13,8 @@ mod body;
 mod call;
 mod control;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod health;

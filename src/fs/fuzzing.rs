@@ -51,7 +51,7 @@ const EXTENT: Extent =
 
 fn some_inodes() -> Vec<Inode> {
     let Some(fixture) = fixture() else { return Vec::new() };
-    let time = |value| UnixNanos(1_700_000_000_000_000_000 + value);
+    let time = |value: i64| UnixNanos(1_700_000_000_000_000_000 + value);
     let file = Inode {
         ino: Ino(500),
         kind: FileKind::File,

@@ -15,3 +15,4 @@ pub use check::{MountPoint, check};
 pub use error::MountError;
 pub use options::{MountOptions, OptionError};
 pub use session::{Mounted, mount};
+pub(crate) use table::last_on;

@@ -19,7 +19,7 @@ pub(super) fn type_on(point: &Path) -> io::Result<Option<String>> {
     Ok(last_on(&fs::read("/proc/self/mountinfo")?, point))
 }
 
-fn last_on(table: &[u8], point: &Path) -> Option<String> {
+pub(crate) fn last_on(table: &[u8], point: &Path) -> Option<String> {
     table.split(|byte| *byte == b'\n').filter_map(parse).rfind(|(on, _)| on == point).map(|(_, kind)| kind)
 }
 

@@ -8,6 +8,7 @@ mod range;
 mod region;
 mod size;
 
+pub(crate) use range::is_single_range;
 pub(crate) use region::REGION;
 pub(crate) use size::METADATA_LIMIT_BYTES;
 

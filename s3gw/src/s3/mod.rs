@@ -7,16 +7,20 @@ mod conditions;
 mod content_type;
 mod delete;
 pub(crate) mod encryption;
-mod etags;
+pub(crate) mod etags;
 mod get;
 pub(crate) mod key;
 mod list;
-mod mtime;
+pub(crate) mod mtime;
 mod pool;
 mod put;
 mod stream;
 mod time;
-mod token;
+pub(crate) mod token;
+
+pub(crate) use attributes::without_aws_chunked;
+pub(crate) use checksum::Expected;
+pub(crate) use conditions::of_write;
 
 use crate::{call::Buckets, error::s3_error_of};
 use s3s::{
