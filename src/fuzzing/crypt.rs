@@ -25,7 +25,7 @@ fn keyring(input: &[u8]) {
     let Ok(mac_key) = fixture.keys.keyring_mac_key(BUCKET) else { return };
     if let Ok(read) = UnverifiedKeyring::decode(input) {
         let claimed = read.claimed().clone();
-        assert!(claimed.unlock(|_| None).is_ok() || claimed.slots().count() == 0, "locked, not refused");
+        let _ = claimed.unlock(|_| None);
         if let Ok((bytes, _)) = claimed.encode(&mac_key) {
             let covered = input.len() - 36;
             assert_eq!(bytes.get(..covered), input.get(..covered));
