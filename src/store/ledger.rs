@@ -35,7 +35,7 @@ fn decode_manifest(bytes: &[u8]) -> Result<ManifestRef, FormatError> {
 
 /// For `crate::fuzzing`: decodes the record of a manifest.
 pub(crate) fn fuzz_manifest_reference(bytes: &[u8]) {
-    drop(decode_manifest(bytes));
+    let _ = decode_manifest(bytes);
 }
 
 impl Ledger {
