@@ -42,12 +42,12 @@ pub fn run() -> ExitCode {
     let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| "warn".into()),
-        )
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
         .without_time()
         .try_init();
-    match execute(&cli) {
+    // Before any key is in memory.
+    let hardened = strongroom::crypt::harden_process().map_err(|error| Failure::said(error.to_string()));
+    match hardened.and_then(|()| execute(&cli)) {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "strongroom: {}", show::clean(&failure.to_string()));
