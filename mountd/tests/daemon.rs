@@ -25,7 +25,7 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    os::unix::net::UnixDatagram,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram, process::CommandExt},
     path::Path,
     time::Duration,
 };
@@ -159,6 +159,46 @@ fn a_second_signal_does_not_wait_for_requests_under_way() {
     daemon.wait();
     assert!(begun.elapsed() < Duration::from_secs(4));
     place.start(&["--no-s3"]).stop();
+}
+
+#[test]
+fn an_ordinary_user_mounts_through_the_helper() {
+    let helper = ["/bin", "/usr/bin"].iter().any(|folder| Path::new(folder).join("fusermount3").exists());
+    let open_to_all = fs::metadata("/dev/fuse").is_ok_and(|device| device.permissions().mode() & 0o6 == 0o6);
+    if !can_mount() || !nix::unistd::geteuid().is_root() || !helper || !open_to_all {
+        println!("skipped: needs root, to become somebody else, fusermount3, and /dev/fuse open to all");
+        return;
+    }
+    let place = Place::new();
+    // The build's folder may be closed to others.
+    let program = place.path().join("strongroom-mountd");
+    fs::copy(env!("CARGO_BIN_EXE_strongroom-mountd"), &program).unwrap();
+    shell(place.path(), "chown 65534:65534 . mnt config; chmod 755 . mnt strongroom-mountd");
+    let command = || {
+        let original = place.command(&["--no-s3"]);
+        let mut command = std::process::Command::new(&program);
+        command.args(original.get_args()).uid(65_534).gid(65_534);
+        for (name, value) in original.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    };
+    let as_user = |script: &str| {
+        let mut user = std::process::Command::new("sh");
+        let output = user.args(["-euc", script]).current_dir(place.path()).uid(65_534).gid(65_534).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let daemon = place.start_command(command());
+    assert_eq!(as_user("mkdir mnt/bucket; echo hello > mnt/bucket/file; cat mnt/bucket/file"), "hello\n");
+    daemon.kill();
+    let daemon = place.start_command(command());
+    assert_eq!(as_user("cat mnt/bucket/file"), "hello\n");
+    daemon.stop();
+    assert_eq!(entries(&place.mnt()), 0);
 }
 
 #[test]

@@ -73,7 +73,8 @@ pub fn check(point: &Path, store: &Path, options: &MountOptions) -> Result<Mount
 /// Removes mounts of ours whose daemon is gone: they answer every call with ENOTCONN.
 fn clear_stale(path: &Path) -> Result<(), MountError> {
     for _ in 0..STALE_LIMIT {
-        match fs::metadata(path) {
+        // Opened, not only looked at: the kernel still tells a dead mount's attributes from memory.
+        match fs::read_dir(path) {
             Err(error) if error.raw_os_error() == Some(Errno::ENOTCONN as i32) => {}
             _ => return Ok(()),
         }
