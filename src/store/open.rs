@@ -235,7 +235,16 @@ fn make_catalog(env: &Env, foundation: &Foundation, file: &StoreFile) -> Result<
     remove_tree(disk, CATALOG).map_err(|e| io("clearing", e))?;
     let name = foundation.kms.default_key().clone();
     let refused = |source| OpenError::Kms { key: name.to_string(), source };
-    let generated = foundation.kms.generate(&name, &Context::store(file.store.as_bytes())).map_err(refused)?;
+    let context = Context::store(file.store.as_bytes());
+    let generated = match foundation.kms.generate(&name, &context) {
+        // The default key of a new store is made when the KMS does not have it yet.
+        Err(KmsError::NotFound { .. }) => {
+            foundation.kms.create_key(&name).map_err(refused)?;
+            foundation.kms.generate(&name, &context)
+        }
+        generated => generated,
+    };
+    let generated = generated.map_err(refused)?;
     let dek = dek_of(&generated.plain);
     let bucket = BucketId::random(foundation.entropy.as_ref())?;
     let keyring =

@@ -119,6 +119,11 @@ impl KesServer {
         self.process.kill();
     }
 
+    /// What it wrote, its audit log included.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Stops the server in its tracks: connections stay open, nothing is answered.
     pub fn freeze(&self) {
         self.process.signal(Signal::SIGSTOP);
@@ -176,7 +181,7 @@ fn write_config(directory: &std::path::Path, port: u16, admin: &KesClientKey, ap
          tls:\n  key: server.key\n  cert: server.crt\n\
          policy:\n  app:\n    allow:\n{paths}    identities:\n    - {app}\n\
          cache:\n  expiry:\n    any: 5m\n    unused: 20s\n    offline: 0s\n\
-         log:\n  error: on\n  audit: off\n\
+         log:\n  error: on\n  audit: on\n\
          keystore:\n  fs:\n    path: ./keys\n"
     );
     fs::write(directory.join("kes.yml"), config).unwrap();

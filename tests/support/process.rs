@@ -91,7 +91,10 @@ pub fn is_listening(port: u16) -> bool {
 /// none, says so and returns `None`, so that the test is skipped; under `CI=true` that is a failure.
 pub fn find_tool(name: &str, variable: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).map(PathBuf::from);
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(name);
+    // The root of the workspace, also for tests of its other packages.
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.parent().filter(|parent| parent.join("Cargo.lock").exists()).unwrap_or(here);
+    let built = root.join("target/tools").join(name);
     let on_path = std::env::var_os("PATH")
         .into_iter()
         .flat_map(|path| std::env::split_paths(&path).map(|directory| directory.join(name)).collect::<Vec<_>>());
