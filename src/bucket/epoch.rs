@@ -256,7 +256,7 @@ pub(super) fn state_in_use(file: &LogFile) -> LogState {
         number: file.number,
         file: file.id,
         epoch: file.epoch,
-        sealed_key: file.sealed_key.clone(),
+        sealed_key: file.sealed_key,
         capacity: file.capacity,
         end: 0,
         last_number: 0,

@@ -134,7 +134,7 @@ impl LocalBucket {
             cache: Arc::clone(&env.blocks),
             files: Arc::clone(&env.descriptors),
             keys: Arc::new(keys.clone()),
-            shape: env.shape.clone(),
+            shape: env.shape,
         };
         let tree = Tree::new(options, manifest.tables.clone(), manifest.flushed.number)?;
         let mut flushed_accounts = Accounts::default();

@@ -294,7 +294,7 @@ impl Replay<'_> {
                 number,
                 file: link.file.id,
                 epoch: link.file.epoch,
-                sealed_key: link.file.sealed_key.clone(),
+                sealed_key: link.file.sealed_key,
                 capacity: link.file.capacity,
                 end: if link.end == 0 || index >= last_link { end } else { link.end },
                 last_number: tail.number,

@@ -70,7 +70,7 @@ fn some_inodes() -> Vec<Inode> {
         crc64: Some(77),
         target: Vec::new(),
         content: Content {
-            sealed_oek: Some(fixture.sealed_oek.clone()),
+            sealed_oek: Some(fixture.sealed_oek),
             inline: vec![5; 40],
             own: 12,
             extents: vec![EXTENT],
@@ -132,7 +132,7 @@ fn shared(input: &[u8]) {
 }
 
 fn shared_seeds() -> Vec<Vec<u8>> {
-    let sealed = fixture().map(|fixture| fixture.sealed_oek.clone());
+    let sealed = fixture().map(|fixture| fixture.sealed_oek);
     sealed
         .map(|sealed_oek| records::encode_shared(&records::SharedContent { refs: 3, sealed_oek }))
         .into_iter()

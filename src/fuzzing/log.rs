@@ -48,7 +48,7 @@ fn seed_header() -> Option<LogHeader> {
         epoch_id: EpochId::from_bytes([3; 16]),
         previous: FileId::from_bytes([0; 16]),
         cut: Cut { number: 9, offset: 8192, tag: [5; 16] },
-        sealed_key: fixture.sealed_file_key.clone(),
+        sealed_key: fixture.sealed_file_key,
     })
 }
 

@@ -18,7 +18,7 @@ pub use file::{LogFile, LogState, log_path};
 pub use frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, FrameMagic, frame_span};
 pub use header::{Cut, HEADER_BYTES, LogHeader, PREAMBLE_BYTES};
 pub use place::{Pin, Place};
-pub use reader::{Found, FrameScan, open_batch, read_payload};
+pub use reader::{Found, FrameScan, OpenedBatch, open_batch, read_payload};
 pub use record::{BatchRecord, ContentNote, Operation, SpaceNote};
 pub use sync::{GroupSync, Waiter};
 pub use writer::{LogFactory, LogWriter, Tail};

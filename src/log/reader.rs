@@ -116,11 +116,14 @@ pub fn read_payload(file: &LogFile, found: &Found) -> Result<(Vec<u8>, bool), Lo
     Ok((payload, intact))
 }
 
+/// The tag of the batch before, a batch's own tag, its record.
+pub type OpenedBatch = ([u8; 16], [u8; 16], BatchRecord);
+
 /// Opens a batch: the tag of the batch before it, its own tag, its record. `None` when it is not an intact batch.
 ///
 /// # Errors
 /// [`LogError::Io`] only.
-pub fn open_batch(file: &LogFile, found: &Found) -> Result<Option<([u8; 16], [u8; 16], BatchRecord)>, LogError> {
+pub fn open_batch(file: &LogFile, found: &Found) -> Result<Option<OpenedBatch>, LogError> {
     if found.header.kind != FrameKind::Batch {
         return Ok(None);
     }

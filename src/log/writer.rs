@@ -262,7 +262,7 @@ fn state_of(file: &LogFile, end: u64, tail: Tail) -> LogState {
         number: file.number,
         file: file.id,
         epoch: file.epoch,
-        sealed_key: file.sealed_key.clone(),
+        sealed_key: file.sealed_key,
         capacity: file.capacity,
         end,
         last_number: tail.number,

@@ -40,6 +40,9 @@ use std::{
 /// Memory of a store unless told otherwise, in bytes.
 pub const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
 
+/// Gives the value of an environment variable.
+pub type Lookup = Box<dyn Fn(&str) -> Option<String>>;
+
 /// How to open a store.
 pub struct StoreOptions {
     /// The store directory; made when it does not exist and `create` is set.
@@ -56,7 +59,7 @@ pub struct StoreOptions {
     /// named one by one, to [`Store::accept_loss`].
     pub accept_loss: bool,
     /// Where `XDG_CONFIG_HOME` and `HOME` are looked up.
-    pub lookup: Box<dyn Fn(&str) -> Option<String>>,
+    pub lookup: Lookup,
 }
 
 impl StoreOptions {

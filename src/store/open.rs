@@ -136,7 +136,7 @@ impl Store {
             descriptors: Arc::new(FileCache::default()),
             reserve: Arc::new(reserve),
             limits: foundation.limits,
-            shape: foundation.shape.clone(),
+            shape: foundation.shape,
             wake: Arc::new(move || wake.ring()),
         };
         if first {

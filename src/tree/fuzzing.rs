@@ -37,7 +37,7 @@ fn meta_seeds() -> Vec<Vec<u8>> {
         file_id: fixture.file,
         len: 65_536,
         level: 1,
-        sealed_key: fixture.sealed_file_key.clone(),
+        sealed_key: fixture.sealed_file_key,
         smallest: b"a".to_vec(),
         largest: b"z".to_vec(),
         entry_count: 300,

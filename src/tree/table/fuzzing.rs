@@ -42,7 +42,7 @@ pub(in crate::tree) fn header_seeds() -> Vec<Vec<u8>> {
         file_id: fixture.file,
         epoch: 3,
         number: 4,
-        sealed_key: fixture.sealed_file_key.clone(),
+        sealed_key: fixture.sealed_file_key,
         mac: [1; 32],
     };
     let page = header.encode();
