@@ -17,7 +17,7 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/rustc.sh" cargo build --quiet --ignore-rust-version --workspace \
     --features strongroom-fuzz/engine --bin strongroom-fuzz
 fuzzer=$target/debug/strongroom-fuzz
-[ $# -gt 0 ] || mapfile -t all < <(FUZZ_TARGET=list "$fuzzer")
+[ $# -gt 0 ] || mapfile -t all < <(FUZZ_TARGET=list "$fuzzer" 2> /dev/null)
 [ $# -gt 0 ] && all=("$@")
 
 # one NAME: seeds and runs one target.
@@ -25,7 +25,7 @@ one() {
     local name=$1 corpus=fuzz/corpus/$1 artifacts=fuzz/artifacts/$1/ log
     log=$(mktemp)
     mkdir -p "$corpus" "$artifacts"
-    FUZZ_TARGET=$name FUZZ_SEEDS=$corpus "$fuzzer"
+    FUZZ_TARGET=$name FUZZ_SEEDS=$corpus "$fuzzer" > "$log" 2>&1 || { cat "$log"; return 1; }
     if FUZZ_TARGET=$name "$fuzzer" -max_total_time="$seconds" -seed="$seed" -timeout=10 -rss_limit_mb=1024 -max_len=16384 \
         -artifact_prefix="$artifacts" "$corpus" > "$log" 2>&1; then
         echo "fuzz $name: ok, $(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$log") runs," \
