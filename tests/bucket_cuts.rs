@@ -14,7 +14,10 @@
 
 mod support;
 
-use support::bucket::{env_on, keys_of};
+use support::{
+    bucket::{env_on, keys_of},
+    random::Random,
+};
 
 use nix::errno::Errno;
 use std::{
@@ -30,27 +33,6 @@ use strongroom::{
 };
 
 const DIR: &str = "bucket";
-
-/// A small generator of our own, so that a seed means the same for ever.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// The catalog's record, durable when it is made.
 #[derive(Default)]

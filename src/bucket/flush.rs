@@ -121,7 +121,7 @@ impl LocalBucket {
     }
 
     /// A manifest like the one in force, with the logs as they are now, `dropped` left out, and the edits made.
-    fn next_manifest(&self, held: &InForce, edits: &[VersionEdit], dropped: &[u64]) -> Manifest {
+    pub(super) fn next_manifest(&self, held: &InForce, edits: &[VersionEdit], dropped: &[u64]) -> Manifest {
         let mut manifest = held.manifest.clone();
         manifest.version += 1;
         manifest.clean = false;
@@ -150,7 +150,7 @@ impl LocalBucket {
 
     /// Makes a manifest durable and recorded, then installs the edits and removes what it replaced. The closed logs that
     /// it names are synced first: what a manifest says of a log is true whatever is cut off.
-    fn put_in_force(
+    pub(super) fn put_in_force(
         &self,
         held: &mut InForce,
         mut manifest: Manifest,

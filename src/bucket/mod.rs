@@ -16,6 +16,7 @@ mod manifest;
 mod manifest_file;
 mod memory;
 mod recovery;
+mod reseal;
 mod segments;
 mod snapshot;
 mod table_keys;

@@ -170,21 +170,22 @@ impl LocalBucket {
                 continue;
             };
             let state = manifest.logs.iter().find(|log| log.state.number == number).map(|log| &log.state);
-            self.verify_log_headers(&path, &file, report);
+            self.verify_log_headers(&path, &file, state, report);
             let live = self.verify_frames(&path, &file, state, manifest.flushed.number, report)?;
             seen.insert(number, live);
         }
         self.verify_rows(&snapshot, &seen, report)
     }
 
-    fn verify_log_headers(&self, path: &str, file: &Arc<LogFile>, report: &mut VerifyReport) {
+    fn verify_log_headers(&self, path: &str, file: &Arc<LogFile>, state: Option<&LogState>, report: &mut VerifyReport) {
+        let sealed = state.map_or(&file.sealed_key, |state| &state.sealed_key);
         for copy in 0..2u64 {
             let at = copy * HEADER_BYTES as u64;
             let mut bytes = vec![0; HEADER_BYTES];
             let intact = file.read_at(at, &mut bytes).is_ok()
                 && LogHeader::decode(&bytes).is_ok_and(|header| {
                     // The manifest's copy of the key is the one in force; a reseal leaves an older one in the header.
-                    let key = self.keys.open_file_key(file.id, &file.sealed_key);
+                    let key = self.keys.open_file_key(file.id, sealed);
                     header.file == file.id && key.is_ok_and(|key| LogHeader::verify(&bytes, &key))
                 });
             report.checked_bytes += HEADER_BYTES as u64;

@@ -35,6 +35,7 @@ mod orphan;
 mod put;
 mod records;
 mod rename;
+mod reseal;
 mod runs;
 mod seal;
 mod status;
@@ -63,6 +64,7 @@ pub use namespace::{Done, EncryptionStatus, Namespace, NamespaceParts, Namespace
 pub use object::{Conditions, Deleted, MD5_OF_NOTHING, ObjectAttributes, ObjectInfo, PutOptions};
 pub use put::PutWriter;
 pub use rename::RenameMode;
+pub use reseal::ResealProgress;
 pub use verify::{ContentReport, DamagedContent, verify_content};
 pub use watch::{BucketWatcher, Change, Watcher};
 pub use xattr::SetMode;

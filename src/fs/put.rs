@@ -143,6 +143,7 @@ impl PutWriter {
         };
         let namespace = Arc::clone(&self.namespace);
         let mut txn = namespace.begin()?;
+        content.sealed_oek = content.sealed_oek.map(|sealed| namespace.current_seal(sealed)).transpose()?;
         for SealedExtent { extent, pending } in std::mem::take(&mut self.held) {
             txn.publish(pending, &extent);
             txn.add_extent(&mut content, extent)?;

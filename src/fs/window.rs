@@ -350,12 +350,16 @@ impl Txn<'_> {
         match sealed {
             SealedWrites::Nothing => {}
             SealedWrites::Inline { inline, key, etag, crc64 } => {
-                inode.content =
-                    Content { sealed_oek: Some(key.sealed), inline, own: inode.content.own, ..Content::default() };
+                inode.content = Content {
+                    sealed_oek: Some(self.namespace.current_seal(key.sealed)?),
+                    inline,
+                    own: inode.content.own,
+                    ..Content::default()
+                };
                 self.content_changed(inode, etag, Some(crc64));
             }
             SealedWrites::Extents { extents, key, etag, crc64 } => {
-                inode.content.sealed_oek = Some(key.sealed);
+                inode.content.sealed_oek = Some(self.namespace.current_seal(key.sealed)?);
                 inode.content.inline.clear();
                 for SealedExtent { extent, pending } in extents {
                     self.cut(inode.ino, &mut inode.content, extent.offset, extent.end())?;

@@ -209,6 +209,7 @@ impl BucketHost for DiskHost {
             .map_err(StoreError::from)?;
         let keys = keyring.unlock(|slot| (slot == Slot::OWN).then_some(&dek)).map_err(StoreError::from)?;
         self.make_dir(BUCKETS)?;
+        self.env.disk.sync_dir("").map_err(|e| io_error("syncing the store directory", e))?;
         // What an interrupted attempt left was under other keys, and nothing was ever stored in it.
         self.remove_tree(&dir).map_err(|e| io_error(format!("clearing {dir}"), e))?;
         self.make_dir(&dir)?;

@@ -12,6 +12,7 @@ mod key_file;
 mod keyring_files;
 mod ledger;
 mod open;
+mod rotation;
 mod store_file;
 
 pub use credentials::RootCredentials;

@@ -7,6 +7,7 @@
 pub mod bucket;
 pub mod kes;
 pub mod process;
+pub mod random;
 pub mod store;
 
 /// A count for a random test: from the variable, else the one of the tier (a user's run, CI, the long tier).
