@@ -27,7 +27,7 @@ fn over_kes(place: &Place, kes: &KesServer) -> Command {
 }
 
 fn content(bucket: usize, file: usize) -> Vec<u8> {
-    (0..file * 997).map(|i| (i * (bucket + 3) >> 3) as u8).collect()
+    (0..file * 997).map(|i| ((i * (bucket + 3)) >> 3) as u8).collect()
 }
 
 fn assert_whole(mnt: &Path) {
