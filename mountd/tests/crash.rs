@@ -25,9 +25,9 @@ use std::{
     time::Duration,
 };
 
-/// Rounds of killing; more with `STRONGROOM_KILLS`.
+/// Rounds of killing: a few in each run, many in the long tier.
 fn rounds() -> u64 {
-    std::env::var("STRONGROOM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
+    if std::env::var_os("STRONGROOM_LONG").is_some() { 200 } else { 4 }
 }
 
 /// What was acknowledged: the seed and length of each file's content.

@@ -84,11 +84,13 @@ impl Mounted {
     pub fn unmount(mut self, patience: Duration) -> Result<(), MountError> {
         let busy = match detach(&self.point, Detach::Unused) {
             Ok(()) => false,
-            Err(error) => {
-                tracing::warn!("{error}; it is detached, and its users are cut off when the daemon ends");
+            Err(MountError::Unmount { reason: error, .. }) => {
+                let point = self.point.display();
+                tracing::warn!("{point} is in use ({error}): detached, and its users are cut off when the daemon ends");
                 detach(&self.point, Detach::Lazily)?;
                 true
             }
+            Err(other) => return Err(other),
         };
         self.detached = true;
         let result = match self.ended.recv_timeout(if busy { Duration::ZERO } else { patience }) {
