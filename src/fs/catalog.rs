@@ -98,6 +98,9 @@ pub struct CatalogParts {
 /// 64 MiB (DESIGN 5).
 pub const DEFAULT_WINDOW_POOL_BYTES: usize = 64 << 20;
 
+/// Idle buckets closed in one go: whoever asks for a bucket waits meanwhile.
+const CLOSE_AT_ONCE: usize = 8;
+
 /// Slots are 20 bits; 0 is the mount's own.
 const SLOT_LIMIT: u32 = 1 << 20;
 
@@ -109,8 +112,15 @@ pub struct Catalog {
     /// Held from look to commit by whoever changes the catalog.
     writer: Mutex<()>,
     buckets: RwLock<BTreeMap<[u8; 16], BucketRecord>>,
-    open: Mutex<HashMap<[u8; 16], Arc<Namespace>>>,
+    open: Mutex<HashMap<[u8; 16], Opened>>,
     watcher: RwLock<Option<Arc<dyn BucketWatcher>>>,
+}
+
+/// An open bucket.
+struct Opened {
+    namespace: Arc<Namespace>,
+    /// When it was asked for last, as time since boot.
+    used: Duration,
 }
 
 /// Keeps one bucket's root for its namespace.
@@ -173,7 +183,7 @@ impl Catalog {
     pub fn set_watcher(&self, watcher: Option<Arc<dyn BucketWatcher>>) {
         let open = super::lock(&self.open);
         if let Some(watcher) = &watcher {
-            open.values().for_each(|namespace| watcher.opened(namespace));
+            open.values().for_each(|opened| watcher.opened(&opened.namespace));
         }
         *self.watcher.write().unwrap_or_else(PoisonError::into_inner) = watcher;
     }
@@ -425,8 +435,10 @@ impl Catalog {
     fn open_bucket(self: &Arc<Self>, wanted: impl Fn(&BucketRecord) -> bool) -> FsResult<Arc<Namespace>> {
         let mut open = super::lock(&self.open);
         let record = self.find(wanted)?;
-        if let Some(namespace) = open.get(&record.id) {
-            return Ok(Arc::clone(namespace));
+        let used = self.parts.clock.uptime();
+        if let Some(opened) = open.get_mut(&record.id) {
+            opened.used = used;
+            return Ok(Arc::clone(&opened.namespace));
         }
         let parts = self.parts.host.open_storage(record.id)?;
         let namespace = Namespace::open(NamespaceParts {
@@ -442,14 +454,14 @@ impl Catalog {
             window_pool_bytes: self.parts.window_pool_bytes,
         })?;
         self.tell(|watcher| watcher.opened(&namespace));
-        open.insert(record.id, Arc::clone(&namespace));
+        open.insert(record.id, Opened { namespace: Arc::clone(&namespace), used });
         Ok(namespace)
     }
 
     /// The namespaces that are open, for the threads that commit writes and do the work behind.
     #[must_use]
     pub fn open_namespaces(&self) -> Vec<Arc<Namespace>> {
-        super::lock(&self.open).values().map(Arc::clone).collect()
+        super::lock(&self.open).values().map(|opened| Arc::clone(&opened.namespace)).collect()
     }
 
     /// Commits all writes and closes all buckets; the catalog stays usable, and opens them again when asked.
@@ -459,11 +471,49 @@ impl Catalog {
     pub fn close_buckets(&self) -> FsResult<()> {
         let mut open = super::lock(&self.open);
         let mut result = Ok(());
-        for (id, namespace) in open.drain() {
-            self.tell(|watcher| watcher.closed(namespace.slot()));
-            result = result.and(namespace.commit_writes(Duration::ZERO).map(drop));
-            drop(namespace);
-            result = result.and(self.parts.host.close_storage(id));
+        for (id, opened) in open.drain() {
+            result = result.and(self.close_one(id, opened.namespace));
+        }
+        result
+    }
+
+    fn close_one(&self, id: [u8; 16], namespace: Arc<Namespace>) -> FsResult<()> {
+        self.tell(|watcher| watcher.closed(namespace.slot()));
+        let committed = namespace.commit_writes(Duration::ZERO).map(drop);
+        drop(namespace);
+        committed.and(self.parts.host.close_storage(id))
+    }
+
+    /// Closes some of the buckets that nobody has in hand and nobody asked for during `idle`, and, when more than `most` are
+    /// open, those that were asked for longest ago. An idle bucket then costs no descriptor and no memory but its
+    /// record; it is opened again when somebody asks for it.
+    ///
+    /// # Errors
+    /// The first error; the others are closed all the same.
+    pub fn close_idle(&self, idle: Duration, most: usize) -> FsResult<()> {
+        let mut open = super::lock(&self.open);
+        let now = self.parts.clock.uptime();
+        let mut unused: Vec<(Duration, [u8; 16])> = open
+            .iter()
+            .filter(|(_, opened)| Arc::strong_count(&opened.namespace) == 1)
+            .map(|(id, opened)| (opened.used, *id))
+            .collect();
+        unused.sort_unstable();
+        let surplus = open.len().saturating_sub(most);
+        let mut result = Ok(());
+        for (index, (used, id)) in unused.into_iter().take(CLOSE_AT_ONCE).enumerate() {
+            if index >= surplus && now.saturating_sub(used) < idle {
+                break;
+            }
+            let Some(opened) = open.remove(&id) else { continue };
+            // Once the watcher has forgotten it, nobody can come by it any more but through the lock held here.
+            self.tell(|watcher| watcher.closed(opened.namespace.slot()));
+            if Arc::strong_count(&opened.namespace) > 1 {
+                self.tell(|watcher| watcher.opened(&opened.namespace));
+                open.insert(id, Opened { used: now, ..opened });
+                continue;
+            }
+            result = result.and(self.close_one(id, opened.namespace));
         }
         result
     }

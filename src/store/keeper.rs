@@ -17,6 +17,11 @@ use std::{
 /// How old a change may be that is not durable, and a write that is not committed.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a bucket stays open that nobody asks for.
+const IDLE_TIME: Duration = Duration::from_secs(300);
+/// Buckets that stay open although nobody has them in hand.
+const OPEN_LIMIT: usize = 64;
+
 #[derive(Default)]
 struct Signals {
     sync: bool,
@@ -121,6 +126,11 @@ impl Care {
                     tracing::warn!(slot = namespace.slot(), %error, "background work of a bucket's files stopped");
                 }
             }
+        }
+        if let Some(catalog) = self.catalog.upgrade()
+            && let Err(error) = catalog.close_idle(IDLE_TIME, OPEN_LIMIT)
+        {
+            tracing::warn!(%error, "an idle bucket could not be closed cleanly");
         }
         if let Err(error) = self.host.env.reserve.refill() {
             tracing::warn!(%error, "the reserve could not be filled");

@@ -23,7 +23,7 @@ impl Store {
     /// `Locked` when the present EK or the new one is not granted; `Io`. The bucket stays readable under the old EK, or
     /// is readable under the new one.
     pub fn rewrap_bucket(&self, bucket: &str, ek: &str) -> FsResult<()> {
-        let (id, _) = self.open_for_rotation(bucket)?;
+        let (id, _held_open) = self.open_for_rotation(bucket)?;
         let (keyring, _) = self.host.keyring(id)?;
         let keys = self.storage_of(id)?.keys().clone();
         let generated = self.generate(id, ek)?;
