@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long tier: the full counts of the random tests, soak, fuzzing of every target for ten minutes, and benches.
 #
-#   tests/long.sh [STEP...]       all steps, or some of: tests fuzz benches
+#   tests/long.sh [STEP...]       all steps, or some of: tests e2e fuzz benches
 #
 # FUZZ_SECONDS: seconds a target, 600 by default. STRONGROOM_SEED: repeats one seed in the random tests.
 # Takes hours. Logs go to target/long; the last lines sum up date, machine, seeds and results, for docs/TESTING.md.
@@ -12,7 +12,7 @@ logs=${CARGO_TARGET_DIR:-$PWD/target}/long
 mkdir -p "$logs"
 rm -f "$logs"/*
 steps=("$@")
-[ $# -gt 0 ] || steps=(tests fuzz benches)
+[ $# -gt 0 ] || steps=(tests e2e fuzz benches)
 summary=$logs/summary.txt
 failed=0
 
@@ -32,6 +32,14 @@ tests() {
     cargo test --release --workspace --ignore-rust-version --no-fail-fast -- --include-ignored --nocapture --test-threads 2
 }
 
+e2e() {
+    local script release=${CARGO_TARGET_DIR:-$PWD/target}/release
+    cargo build --release --workspace --bins --ignore-rust-version || return 1
+    for script in tests/e2e/*.sh; do
+        MOUNTD=$release/strongroom-mountd STRONGROOM=$release/strongroom STRONGROOM_KILLS=50 bash "$script" || return 1
+    done
+}
+
 benches() {
     cargo bench --workspace --ignore-rust-version
 }
@@ -42,9 +50,10 @@ say "machine: $(nproc) CPUs, $(awk '/MemTotal/ { printf "%d GiB", $2 / 1048576 }
 for name in "${steps[@]}"; do
     case $name in
         tests) step tests tests ;;
+        e2e) step e2e e2e ;;
         fuzz) step fuzz bash fuzz/run.sh "${FUZZ_SECONDS:-600}" ;;
         benches) step benches benches ;;
-        *) echo "no step $name; there are tests, fuzz and benches" >&2; exit 2 ;;
+        *) echo "no step $name; there are tests, e2e, fuzz and benches" >&2; exit 2 ;;
     esac
 done
 grep -hiE '\bseeds?\b' "$logs"/*.log | grep -vE '^(warning|error|test )' | sort -u | head -n 60 | tee -a "$summary" || true

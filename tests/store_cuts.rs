@@ -67,7 +67,7 @@ impl World {
             bucket.states.push(files);
             namespace.delete_object(key.as_bytes(), &Conditions::default())?.number
         } else {
-            let len = self.random.below(if self.random.0 % 11 == 0 { 200_000 } else { 3_000 }) as usize;
+            let len = self.random.below(if self.random.0.is_multiple_of(11) { 200_000 } else { 3_000 }) as usize;
             let content = vec![self.random.below(256) as u8; len];
             files.insert(key.clone(), content.clone());
             bucket.states.push(files);
