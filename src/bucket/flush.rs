@@ -58,10 +58,12 @@ impl LocalBucket {
         loop {
             match self.tree.write_frozen(&files) {
                 Ok(Some(edit)) => {
-                    // One memtable at a time: the next is only written when this one is in force.
+                    // One memtable at a time: the next is only written when this one is in force. The flushed number
+                    // moves with the last one.
                     let through = edit.flushed_through.unwrap_or(0);
                     if through < frozen.tail.number && self.tree.debt().frozen_memtables > 1 {
-                        self.tree_install_intermediate(held, edit, &frozen)?;
+                        let manifest = self.next_manifest(held, std::slice::from_ref(&edit), &[]);
+                        self.put_in_force(held, manifest, vec![edit])?;
                         continue;
                     }
                     edits.push(edit);
@@ -85,12 +87,6 @@ impl LocalBucket {
         self.note_live_bytes(&held.accounts);
         self.bury(held, &dropped);
         Ok(())
-    }
-
-    /// Puts the table of an older memtable in force, without moving the flushed number.
-    fn tree_install_intermediate(&self, held: &mut InForce, edit: VersionEdit, _: &Frozen) -> Result<(), StoreError> {
-        let manifest = self.next_manifest(held, std::slice::from_ref(&edit), &[]);
-        self.put_in_force(held, manifest, vec![edit])
     }
 
     /// Closed logs that nothing needs any more once `frozen` is in tables: their own batches and every batch that freed

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     bucket::{Env, LocalBucket, ManifestRef, StoreError},
     crypt::{BucketId, BucketKeys, Dek, Keyring, Slot, StoreId, UnverifiedKeyring},
+    disk::Disk,
     fs::{BucketHost, BucketParts, EncryptionStatus, FsError, FsResult},
     kms::{Context, DekBytes, KeyName, Kms, KmsError},
 };
@@ -63,6 +64,20 @@ pub(super) fn kms_error(error: &KmsError) -> FsError {
 
 fn io_error(what: impl Into<Arc<str>>, error: io::Error) -> FsError {
     StoreError::io(what, error).into()
+}
+
+/// Removes a directory and all in it; no error when it is gone already.
+pub(super) fn remove_tree(disk: &dyn Disk, path: &str) -> io::Result<()> {
+    let entries = match disk.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed?,
+    };
+    for entry in entries {
+        let inner = format!("{path}/{}", entry.name);
+        if entry.is_dir { remove_tree(disk, &inner)? } else { disk.remove_file(&inner)? }
+    }
+    disk.sync_dir(path)?;
+    disk.remove_dir(path)
 }
 
 impl DiskHost {
@@ -174,23 +189,6 @@ impl DiskHost {
             _ => Ok(()),
         }
     }
-
-    fn remove_tree(&self, path: &str) -> io::Result<()> {
-        let entries = match self.env.disk.list(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            listed => listed?,
-        };
-        for entry in entries {
-            let inner = format!("{path}/{}", entry.name);
-            if entry.is_dir {
-                self.remove_tree(&inner)?;
-            } else {
-                self.env.disk.remove_file(&inner)?;
-            }
-        }
-        self.env.disk.sync_dir(path)?;
-        self.env.disk.remove_dir(path)
-    }
 }
 
 impl BucketHost for DiskHost {
@@ -211,7 +209,7 @@ impl BucketHost for DiskHost {
         self.make_dir(BUCKETS)?;
         self.env.disk.sync_dir("").map_err(|e| io_error("syncing the store directory", e))?;
         // What an interrupted attempt left was under other keys, and nothing was ever stored in it.
-        self.remove_tree(&dir).map_err(|e| io_error(format!("clearing {dir}"), e))?;
+        remove_tree(self.env.disk.as_ref(), &dir).map_err(|e| io_error(format!("clearing {dir}"), e))?;
         self.make_dir(&dir)?;
         self.env.disk.sync_dir(BUCKETS).map_err(|e| io_error("syncing the directory of buckets", e))?;
         let manifest = LocalBucket::create(&self.env, &dir, bucket, &keys)?;
@@ -266,7 +264,7 @@ impl BucketHost for DiskHost {
         let bucket = BucketId::from_bytes(id);
         drop(self.lock().remove(&bucket));
         let dir = bucket_dir(bucket);
-        self.remove_tree(&dir).map_err(|e| io_error(format!("removing {dir}"), e))?;
+        remove_tree(self.env.disk.as_ref(), &dir).map_err(|e| io_error(format!("removing {dir}"), e))?;
         match self.env.disk.sync_dir(BUCKETS) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(io_error("syncing the directory of buckets", error));

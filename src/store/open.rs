@@ -2,7 +2,7 @@
 
 use super::{
     FirstStart, OpenError, RootCredentials, Store, StoreFile, StoreOptions,
-    host::{BUCKETS, DiskHost, dek_of},
+    host::{BUCKETS, DiskHost, dek_of, remove_tree},
     keeper::{Bell, Keeper},
     key_file::{check_outside, key_directory, key_path, open_key_file},
     keyring_files::{read_keyrings, repair_keyrings, write_keyring},
@@ -255,18 +255,6 @@ fn make_catalog(env: &Env, foundation: &Foundation, file: &StoreFile) -> Result<
     LocalBucket::create(env, CATALOG, bucket, &keys)?;
     let (bytes, _) = keyring.encode(&keys.keyring_mac_key(bucket)?)?;
     write_keyring(disk, CATALOG, &bytes).map_err(|e| io("writing the keyring of", e))
-}
-
-fn remove_tree(disk: &dyn Disk, path: &str) -> io::Result<()> {
-    let entries = match disk.list(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        listed => listed?,
-    };
-    for entry in entries {
-        let inner = format!("{path}/{}", entry.name);
-        if entry.is_dir { remove_tree(disk, &inner)? } else { disk.remove_file(&inner)? }
-    }
-    disk.remove_dir(path)
 }
 
 /// Opens the catalog by whichever copy of its keyring is intact.

@@ -1,7 +1,7 @@
 //! From the command line to the exit code.
 
 use super::{
-    Arguments, DaemonError, announce,
+    Arguments, DaemonError,
     ending::Signals,
     gateway::{Endpoint, Serving, control},
 };
@@ -12,6 +12,7 @@ use crate::{
 use nix::unistd::{getegid, geteuid};
 use std::{sync::Arc, time::Duration};
 use strongroom::store::{Store, StoreOptions};
+use strongroom_s3gw::program::announce;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
@@ -78,7 +79,9 @@ fn serve(
     let address = endpoint.as_ref().map(Endpoint::address);
     let mut serving = endpoint.map(|endpoint| endpoint.serve(store, runtime.handle())).transpose()?;
     let control = control(&arguments.store, store, runtime.handle());
-    announce::ready(point.path(), address)?;
+    let endpoint = address.map_or_else(|| "no S3".to_owned(), |address| format!("S3 at http://{address}"));
+    announce::ready(&format!("mounted on {}, {endpoint}", point.path().display()))
+        .map_err(DaemonError::system("standard output"))?;
 
     runtime.block_on(async {
         let failure = tokio::select! {

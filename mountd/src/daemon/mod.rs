@@ -1,7 +1,6 @@
 //! The life of the daemon: everything that can be checked is checked before the store is touched; then the store is
 //! opened, mounted and served; a signal, or an unmount by somebody else, ends it in the reverse order.
 
-mod announce;
 mod arguments;
 mod ending;
 mod error;

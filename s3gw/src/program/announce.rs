@@ -1,6 +1,5 @@
-//! What the operator and the service manager are told.
+//! What the operator and the service manager are told, by both programs.
 
-use super::ProgramError;
 use std::{
     io::{self, Write},
     net::SocketAddr,
@@ -8,7 +7,8 @@ use std::{
 use strongroom::store::{FirstStart, RootCredentials};
 
 /// On standard error at the first start: where the key file is, and what to log in with.
-pub(super) fn first_start(first: &FirstStart, credentials: &RootCredentials, endpoint: SocketAddr) {
+/// `endpoint` is that of S3, if it is served.
+pub fn first_start(first: &FirstStart, credentials: &RootCredentials, endpoint: Option<SocketAddr>) {
     let mut text = String::from("This is a new store.\n");
     if let Some(key_file) = &first.key_file {
         text.push_str(&format!(
@@ -17,34 +17,38 @@ pub(super) fn first_start(first: &FirstStart, credentials: &RootCredentials, end
             key_file.display()
         ));
     }
-    text.push_str(&format!(
-        "\nS3 endpoint and root credentials, ready to copy:\n  export AWS_ENDPOINT_URL=http://{endpoint}\n"
-    ));
-    if first.credentials_are_new {
+    if let Some(endpoint) = endpoint {
         text.push_str(&format!(
-            "  export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n  export AWS_DEFAULT_REGION=us-east-1\n\
-             They are kept sealed in the store; to choose your own, set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD.\n",
-            credentials.access_key,
-            credentials.secret_key.as_str()
+            "\nS3 endpoint and root credentials, ready to copy:\n  export AWS_ENDPOINT_URL=http://{endpoint}\n"
         ));
-    } else {
-        text.push_str("  (credentials: MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, as set)\n");
+        if first.credentials_are_new {
+            text.push_str(&format!(
+                "  export AWS_ACCESS_KEY_ID={}\n  export AWS_SECRET_ACCESS_KEY={}\n  export AWS_DEFAULT_REGION=us-east-1\n\
+             They are kept sealed in the store; to choose your own, set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD.\n",
+                credentials.access_key,
+                credentials.secret_key.as_str()
+            ));
+        } else {
+            text.push_str("  (credentials: MINIO_ROOT_USER and MINIO_ROOT_PASSWORD, as set)\n");
+        }
     }
     // Nothing depends on it being read.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The one line on standard output, and READY for the service manager.
-pub(super) fn ready(endpoint: SocketAddr) -> Result<(), ProgramError> {
-    let line = format!("ready: S3 at http://{endpoint}\n");
+/// The one line on standard output, `ready: ` before what is ready, and READY for the service manager.
+///
+/// # Errors
+/// When standard output is closed: whoever waits for the line would wait for ever.
+pub fn ready(what: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(ProgramError::system("standard output"))?;
+    out.write_all(format!("ready: {what}\n").as_bytes()).and_then(|()| out.flush())?;
     notify(sd_notify::NotifyState::Ready);
     Ok(())
 }
 
 /// Tells the service manager that the end has begun.
-pub(super) fn stopping() {
+pub fn stopping() {
     notify(sd_notify::NotifyState::Stopping);
 }
 

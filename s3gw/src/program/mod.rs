@@ -1,6 +1,6 @@
 //! The gateway as a program of its own, without a mount: from the command line to the exit code.
 
-mod announce;
+pub mod announce;
 mod arguments;
 mod error;
 
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<(), ProgramError> {
         .map_err(ProgramError::system("runtime"))?;
     let (store, first_start) = Store::open(options)?;
     if let Some(first) = &first_start {
-        announce::first_start(first, store.credentials(), endpoint);
+        announce::first_start(first, store.credentials(), Some(endpoint));
     }
     let served = runtime.block_on(serve(arguments, listener, endpoint, &store));
     runtime.shutdown_timeout(BLOCKING_TIME);
@@ -87,7 +87,7 @@ async fn serve(
             control.serve(ended(stopped)).await;
         }
     };
-    announce::ready(endpoint)?;
+    announce::ready(&format!("S3 at http://{endpoint}")).map_err(ProgramError::system("standard output"))?;
     let ending = async {
         let signal = signals.next().await;
         tracing::info!("{signal}: ending");
